@@ -1,0 +1,1 @@
+"""The owner's tool: accounts, certificates and the mosquitto that runs on them."""

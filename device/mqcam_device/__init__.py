@@ -1,0 +1,1 @@
+"""The camera agent: one agent is one device is one camera."""

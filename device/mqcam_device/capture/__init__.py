@@ -1,0 +1,1 @@
+"""The capture child: owns the camera and the encoder, exchanges only messages with the agent."""

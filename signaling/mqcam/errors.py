@@ -1,0 +1,269 @@
+"""Every error that mqcam raises on purpose, as one tree.
+
+It must not know any third-party library: boundaries translate with ``raise ... from``.
+
+MqcamError
+├── ConfigError              the configuration, with all of its problems
+├── CredentialsError         a credentials or key file that cannot be used
+├── MissingRequirement       a program, package or version that this machine lacks
+├── BrokerError              the broker: reason, address, retryable
+│   ├── BrokerUnreachable    no address answered
+│   ├── BrokerTimeout        an answer did not come in time
+│   ├── BrokerRefused        user, password or client id were not accepted
+│   ├── BrokerTlsError       the broker's certificate was not accepted
+│   ├── BrokerTooOld         the broker speaks no MQTT 5
+│   ├── PublishRefused       the broker's access rules forbid this topic
+│   ├── SubscribeRefused     the broker's access rules forbid this subscription
+│   └── DeliveryTimeout      a message outlived its deadline in the outbox
+├── ProtocolError
+│   ├── LocalProtocolError   we broke a rule: a mistake in this program
+│   └── RemoteProtocolError  the other side broke a rule
+│       ├── MalformedMessage     a body that cannot be decoded
+│       ├── UnsupportedVersion   a body of a wire version that we do not speak
+│       ├── Unauthentic          a body that nobody we trust has signed
+│       ├── OfferRefused         an offer that this camera cannot answer
+│       └── AnswerRefused        an answer that this viewer cannot use
+├── SessionError             a session that ended: code and text as the peer or we said it
+├── MediaError
+│   ├── ConnectFailed        the peers found no way to each other
+│   ├── SourceError          a camera, film or encoder that cannot run
+│   └── StreamEnded          no further frames will come
+└── StageTimeout             a stage that outlived its deadline: stage, after_s
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class MqcamError(Exception):
+    """Base of everything that mqcam raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake in a configuration file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.key}: {self.message}"
+
+
+class ConfigError(MqcamError):
+    """A configuration with mistakes, all of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class CredentialsError(MqcamError):
+    """A credentials or key file that cannot be used."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class MissingRequirement(MqcamError):
+    """Something that this machine lacks, with the way to get it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(what, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
+
+
+class BrokerError(MqcamError):
+    """Trouble with the broker at ``address``; ``retryable`` if waiting can cure it."""
+
+    retryable = True
+
+    def __init__(self, reason: str, *, address: str | None = None) -> None:
+        self.reason = reason
+        self.address = address
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"broker {self.address}: {self.reason}" if self.address else self.reason
+
+
+class BrokerUnreachable(BrokerError):
+    """No address of the broker answered."""
+
+
+class BrokerTimeout(BrokerError):
+    """The broker did not answer in time."""
+
+
+class BrokerRefused(BrokerError):
+    """The broker did not accept the user, the password or the client id."""
+
+    retryable = False
+
+
+class BrokerTlsError(BrokerError):
+    """The broker's certificate was not accepted."""
+
+    retryable = False
+
+
+class BrokerTooOld(BrokerError):
+    """The broker speaks no MQTT 5."""
+
+    retryable = False
+
+
+class PublishRefused(BrokerError):
+    """The broker's access rules forbid publishing on this topic."""
+
+    retryable = False
+
+
+class SubscribeRefused(BrokerError):
+    """The broker's access rules forbid this subscription."""
+
+    retryable = False
+
+
+class DeliveryTimeout(BrokerError):
+    """A message outlived its deadline before the broker took it."""
+
+
+class ProtocolError(MqcamError):
+    """A broken rule of the wire protocol."""
+
+
+class LocalProtocolError(ProtocolError):
+    """A rule that this program broke."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """A rule that the other side broke: ``code`` for programs, ``text`` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        self.text = text
+        super().__init__(code, text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class MalformedMessage(RemoteProtocolError):
+    """A body that cannot be decoded."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("malformed", text)
+
+
+class UnsupportedVersion(RemoteProtocolError):
+    """A body of a wire version that we do not speak."""
+
+    def __init__(self, theirs: int, ours: int) -> None:
+        self.theirs = theirs
+        self.ours = ours
+        super().__init__(
+            "unsupported-version",
+            f"the message is of wire version {theirs}, this program speaks {ours}: "
+            "install the same release on both sides",
+        )
+
+
+class Unauthentic(RemoteProtocolError):
+    """A body that nobody we trust has signed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("unauthentic", text)
+
+
+class OfferRefused(RemoteProtocolError):
+    """An offer that this camera cannot answer."""
+
+
+class AnswerRefused(RemoteProtocolError):
+    """An answer that this viewer cannot use."""
+
+
+class SessionError(MqcamError):
+    """A session that ended: ``code`` for programs, ``text`` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        self.text = text
+        super().__init__(code, text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class MediaError(MqcamError):
+    """Trouble with the picture or its way."""
+
+
+class ConnectFailed(MediaError):
+    """The peers found no way to each other; ``stage`` is ``ice``, ``dtls`` or ``sctp``."""
+
+    def __init__(self, stage: str, text: str) -> None:
+        self.stage = stage
+        self.text = text
+        super().__init__(stage, text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class SourceError(MediaError):
+    """A camera, film or encoder that cannot run."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source
+        self.reason = reason
+        super().__init__(source, reason)
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}"
+
+
+class StreamEnded(MediaError):
+    """No further frames will come; ``code`` and ``text`` say why."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        self.text = text
+        super().__init__(code, text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class StageTimeout(MqcamError):
+    """A stage that outlived its deadline of ``after_s`` seconds."""
+
+    def __init__(self, stage: str, after_s: float, text: str) -> None:
+        self.stage = stage
+        self.after_s = after_s
+        self.text = text
+        super().__init__(stage, after_s, text)
+
+    def __str__(self) -> str:
+        return f"{self.text} (gave up on {self.stage} after {self.after_s:g} s)"

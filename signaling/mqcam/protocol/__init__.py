@@ -1,0 +1,1 @@
+"""The wire protocol as pure rules: messages and time in, effects out."""

@@ -1,0 +1,1 @@
+"""The viewer: a client library, and the commands on top of it."""
