@@ -1,0 +1,123 @@
+"""What a video source hands over, whoever makes it: a camera, a pattern, a film.
+
+It must not know any third-party library, process or socket: agent and capture child share it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAIN = "main"
+"""The layer that every source has."""
+
+
+@dataclass(slots=True)
+class AccessUnit:
+    """One encoded picture, Annex B. Not frozen, because one is made per frame; never change it.
+
+    ``captured_ns`` is CLOCK_MONOTONIC at exposure or drawing. ``keyframe`` means an IDR picture
+    with SPS and PPS in front. ``seq`` grows by one per unit of a layer, a hole is a loss before
+    this unit.
+    """
+
+    data: bytes
+    captured_ns: int
+    keyframe: bool
+    seq: int
+    layer: str = MAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamInfo:
+    """What a running source delivers; ``bitrate_range_bps`` is None where it cannot be set."""
+
+    width: int
+    height: int
+    fps_min: float
+    fps_max: float
+    profile_level_id: str
+    can_force_keyframe: bool
+    bitrate_range_bps: tuple[int, int] | None
+    encoder: str
+    codec: str = "h264"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """What to show and how to encode it.
+
+    ``width`` and ``height`` are both given or both None (a film's own size, 1280x720 otherwise);
+    ``fps`` is the pattern's frame rate and the cap of a film's. ``label`` is drawn into the
+    pattern. ``bitrate_bps`` is where the encoder starts, ``max_bitrate_bps`` its ceiling.
+    """
+
+    kind: Literal["pattern", "film"] = "pattern"
+    path: str | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float = 30.0
+    bitrate_bps: int = 1_500_000
+    max_bitrate_bps: int = 4_000_000
+    label: str = "mqcam"
+
+
+class SourceState(Enum):
+    """Where a source stands; FAILED and STALLED come with a sentence."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    STALLED = "stalled"
+    FAILED = "failed"
+
+
+if TYPE_CHECKING:
+    Sink = Callable[[AccessUnit], None]
+    """Takes a unit on the source's thread; must return at once and never raise."""
+
+    StateListener = Callable[[SourceState, str], None]
+    """Takes a state and a sentence on the source's thread; same duties as a sink."""
+
+
+class VideoSource(Protocol):
+    """A source of encoded video. It starts paused: nothing is captured or encoded before `resume`.
+
+    Calls come from one thread, the sink is called on the source's own.
+    """
+
+    def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
+        """Open the source; raises SourceError with a sentence for a person."""
+        ...
+
+    def resume(self) -> None:
+        """Capture and encode; the next unit is a keyframe."""
+        ...
+
+    def pause(self) -> None:
+        """Stop capturing and encoding, nobody looks."""
+        ...
+
+    def request_keyframe(self) -> bool:
+        """Make the next picture a keyframe; False where the encoder cannot."""
+        ...
+
+    def set_bitrate(self, bitrate_bps: int) -> int:
+        """Aim for a bit rate from now on; returns what is applied."""
+        ...
+
+    def set_framerate(self, fps: float) -> float:
+        """Cap the frame rate from now on; returns what is applied."""
+        ...
+
+    def snapshot(self, timeout_s: float) -> bytes:
+        """Return the current picture as JPEG; raises SourceError when none comes in time."""
+        ...
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the source; False if it did not end in time and its process must be replaced."""
+        ...
