@@ -1,0 +1,77 @@
+"""The agent's configuration: every key, its type, its range and its default.
+
+It must not know YAML or any other module of the agent: mqcam.config reads the annotations.
+"""
+# No ``from __future__ import annotations``: mqcam.config reads these annotations at run time.
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from mqcam.config import Range, Size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternSource:
+    """A moving test picture with the device's name, a clock and a frame counter."""
+
+    kind: Literal["pattern"] = "pattern"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmSource:
+    """A video file, played in real time."""
+
+    kind: Literal["film"] = "film"
+    path: Path
+    loop: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoSettings:
+    """The picture that every viewer gets."""
+
+    size: Size = field(default_factory=lambda: Size(width=1280, height=720))
+    fps: Annotated[int, Range(1, 60, "frames per second")] = 30
+    bitrate_bps: Annotated[int, Range(50_000, 50_000_000, "bit/s")] = 2_000_000
+    max_bitrate_bps: Annotated[int, Range(50_000, 50_000_000, "bit/s")] = 4_000_000
+
+    def mistakes(self) -> Iterable[tuple[str, str]]:
+        """Yield the rules that join two keys."""
+        if self.bitrate_bps > self.max_bitrate_bps:
+            yield "bitrate_bps", f"is above max_bitrate_bps ({self.max_bitrate_bps})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IceSettings:
+    """Which addresses of this machine viewers may learn and use."""
+
+    loopback: bool = False
+    exclude_interfaces: tuple[str, ...] = ("docker*", "veth*", "br-*", "virbr*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What is logged and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSettings:
+    """One agent, one camera."""
+
+    credentials: Path
+    source: PatternSource | FilmSource = field(default_factory=PatternSource)
+    video: VideoSettings = field(default_factory=VideoSettings)
+    max_viewers: Annotated[int, Range(1, 64, "viewers")] = 8
+    ice: IceSettings = field(default_factory=IceSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    runtime_dir: Path = Path("/run/mqcam")
+
+
+def load_settings(path: Path | str) -> DeviceSettings:
+    """Read the agent's configuration, relative paths resolved; raise ConfigError."""
+    raise NotImplementedError
