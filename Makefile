@@ -1,0 +1,51 @@
+# Every target installs what it lacks (scripts/install.sh says what, before it does) and stops at
+# the first step that fails. CI runs `make test`, nothing else.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check test test-long faults bench lock format clean
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo:  ## broker, camera and viewer on this machine (DEMO_SOURCE=film.mp4, DEMO_SECONDS=10)
+	@scripts/install.sh demo
+	@$(PYTHON) scripts/demo.py
+
+check:  ## lint, types, unit tests on the source and on the built wheel (90 s, no root)
+	@scripts/install.sh check
+	@$(PYTHON) scripts/check.py
+
+test: check  ## check, then the tests with real brokers and real programs (8 minutes)
+	@scripts/install.sh test
+	@echo "== integration and end to end"
+	@$(PYTEST) -n 2 --dist loadfile -q -m "not long" tests --ignore tests/unit
+
+test-long: check  ## everything in test, and the true-time faults, soaks and fuzzing
+	@scripts/install.sh test
+	@echo "== all tests, the long ones included"
+	@$(PYTEST) -q tests
+
+faults:  ## the matrix of faults alone
+	@scripts/install.sh test
+	@$(PYTEST) -q tests/faults
+
+bench:  ## figures, and ratios to stock aiortc in the same run
+	@scripts/install.sh test
+	@$(PYTHON) -m bench
+
+lock:  ## re-make requirements.lock and requirements-dev.lock from pyproject.toml
+	@scripts/install.sh check
+	@$(PYTHON) scripts/lock.py
+
+format:  ## rewrite the code as the formatter wants it
+	@scripts/install.sh check
+	@.venv/bin/ruff check --fix --exit-zero --quiet .
+	@.venv/bin/ruff format .
+
+clean:  ## remove what the targets above made, .venv included
+	@rm -rf .venv .demo build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage

@@ -1,0 +1,81 @@
+"""What holds for every test: nothing is left behind, and a skip for want of root is loud.
+
+It must not know mqcam; fixtures that do are in the conftest or module of their tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import leaks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+HERE = Path(__file__).parent
+WITH_SOCKETS = ("integration", "e2e", "faults")
+
+
+def pytest_sessionstart() -> None:
+    """Let orphans of the programs under test come back to us."""
+    leaks.adopt_orphans()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs root when we are not root."""
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        if item.get_closest_marker("root"):
+            item.add_marker(pytest.mark.skip(reason="needs root: run the tests with sudo"))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is imported by now out of the collections after each test: they are fast then."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that tests were left out for want of root."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum("needs root" in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.write_line(
+            f"NOT TESTED: {count} tests need root; run them with sudo.", red=True, bold=True
+        )
+
+
+@pytest.fixture(autouse=True)
+def left_behind(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Fail a test that leaves a task, thread, process, descriptor or lost exception behind."""
+    path: Path = request.node.path
+    files = path.is_relative_to(HERE) and path.relative_to(HERE).parts[0] in WITH_SOCKETS
+    with leaks.watch(files=files) as found:
+        yield found
+    if found:
+        pytest.fail("left behind:\n  " + "\n  ".join(found), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def left_in_loop(request: pytest.FixtureRequest, left_behind: list[str]) -> None:
+    """Watch the loop of a test that has one.
+
+    A fixture of its own: whatever ``left_behind`` asked for would outlive it.
+    """
+    assert left_behind == []
+    if request.node.get_closest_marker("asyncio"):
+        request.getfixturevalue("tasks_end")
+
+
+@pytest.fixture
+async def tasks_end(left_behind: list[str]) -> AsyncIterator[None]:
+    """Note the tasks that outlive their test."""
+    known = asyncio.all_tasks()
+    yield
+    left_behind += await leaks.leaked_tasks(known)
