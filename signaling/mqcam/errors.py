@@ -5,6 +5,7 @@ It must not know any third-party library: boundaries translate with ``raise ... 
 MqcamError
 ├── ConfigError              the configuration, with all of its problems
 ├── CredentialsError         a credentials or key file that cannot be used
+├── BrokerAddressError       an address of a broker that cannot be read
 ├── MissingRequirement       a program, package or version that this machine lacks
 ├── BrokerError              the broker: reason, address, retryable
 │   ├── BrokerUnreachable    no address answered
@@ -79,6 +80,18 @@ class CredentialsError(MqcamError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class BrokerAddressError(MqcamError):
+    """An address of a broker that cannot be read; ``address`` never holds a password."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        self.reason = reason
+        super().__init__(address, reason)
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.reason}"
 
 
 class MissingRequirement(MqcamError):
