@@ -1,0 +1,123 @@
+"""The data channel of a connection: small messages beside the video.
+
+It must not know what the messages mean, nor anything about signaling.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Final
+
+from aiortc import RTCDataChannel, RTCDataChannelParameters, RTCSctpTransport
+from aiortc.exceptions import InvalidStateError
+from aiortc.rtcsctptransport import RTCSctpCapabilities
+
+from mqcam.private import PrivateName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mqcam.media import MediaTransport
+
+logger = logging.getLogger(__name__)
+
+CHANNEL_LABEL: Final = "mqcam"
+CHANNEL_ID: Final = 0
+MESSAGE_LIMIT_BYTES: Final = 16_384
+BACKLOG_LIMIT_BYTES: Final = 262_144
+
+PRIVATE_NAMES: Final = (
+    PrivateName(
+        module="aiortc.rtcsctptransport",
+        path="RTCSctpTransport._handle_data",
+        parameters=("self", "data"),
+        reason="a malformed chunk of the peer must cost that chunk, not the whole connection",
+    ),
+)
+
+
+class GuardedSctp(RTCSctpTransport):
+    """An SCTP transport that survives malformed chunks and notes authenticated ones."""
+
+    def __init__(self, media: MediaTransport, *, port: int) -> None:
+        super().__init__(media, port)
+        self.malformed = 0
+        self._media = media
+
+    async def _handle_data(self, data: bytes) -> None:
+        self._media.note_authenticated()
+        try:
+            await super()._handle_data(data)
+        except ConnectionError:
+            raise
+        except Exception:  # noqa: BLE001 - the stock parser asserts on what the peer sent
+            self.malformed += 1
+
+
+class DataLink:
+    """One negotiated data channel, the same on both sides, so that nobody has to open it."""
+
+    def __init__(self, media: MediaTransport, *, local_port: int, remote_port: int) -> None:
+        self.on_message: Callable[[bytes], None] | None = None
+        self.on_open: Callable[[], None] | None = None
+        self.dropped = 0
+        self._remote_port = remote_port
+        self._remote_limit_bytes = MESSAGE_LIMIT_BYTES
+        self._sctp = GuardedSctp(media, port=local_port)
+        self._channel = RTCDataChannel(
+            self._sctp,
+            RTCDataChannelParameters(label=CHANNEL_LABEL, negotiated=True, id=CHANNEL_ID),
+        )
+        self._channel.on("message", self._received)
+        self._channel.on("open", self._opened)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether messages can be sent now."""
+        return self._channel.readyState == "open"
+
+    def send(self, message: bytes) -> bool:
+        """Queue one message of at most 16 KiB; False if the link is not open or is congested."""
+        if (
+            not self.is_open
+            or len(message) > self._remote_limit_bytes
+            or self._channel.bufferedAmount + len(message) > BACKLOG_LIMIT_BYTES
+        ):
+            self.dropped += 1
+            return False
+        try:
+            self._channel.send(message)
+        except (InvalidStateError, ValueError):
+            self.dropped += 1
+            return False
+        return True
+
+    async def start(self, remote_limit_bytes: int) -> None:
+        """Begin the association; 0 as the peer's limit of a message means that it has none."""
+        if remote_limit_bytes:
+            self._remote_limit_bytes = min(MESSAGE_LIMIT_BYTES, remote_limit_bytes)
+        # A peer that went away meanwhile is noticed by the transport below.
+        with contextlib.suppress(ConnectionError):
+            await self._sctp.start(RTCSctpCapabilities(remote_limit_bytes), self._remote_port)
+
+    async def close(self) -> None:
+        """Abort the association."""
+        self.on_message = self.on_open = None
+        with contextlib.suppress(ConnectionError):
+            await self._sctp.stop()
+
+    def _opened(self) -> None:
+        if self.on_open is not None:
+            self.on_open()
+
+    def _received(self, message: bytes | str) -> None:
+        data = message.encode() if isinstance(message, str) else message
+        if self.on_message is None or len(data) > MESSAGE_LIMIT_BYTES:
+            self.dropped += 1
+            return
+        # This runs inside the transport's receive loop: a mistake of ours must not end it.
+        try:
+            self.on_message(data)
+        except Exception:
+            logger.exception("the handler of a data message failed")
