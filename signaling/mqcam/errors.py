@@ -7,6 +7,9 @@ MqcamError
 ├── CredentialsError         a credentials or key file that cannot be used
 ├── BrokerAddressError       an address of a broker that cannot be read
 ├── MissingRequirement       a program, package or version that this machine lacks
+├── UsageError               a command that cannot be meant as it was typed
+├── SetupError               the broker's directory cannot be used or changed as asked
+│   └── NotSetUp             there is no complete broker in that directory
 ├── BrokerError              the broker: reason, address, retryable
 │   ├── BrokerUnreachable    no address answered
 │   ├── BrokerTimeout        an answer did not come in time
@@ -104,6 +107,34 @@ class MissingRequirement(MqcamError):
 
     def __str__(self) -> str:
         return f"{self.what}; {self.remedy}"
+
+
+class UsageError(MqcamError):
+    """A command that cannot be meant as it was typed, with the way to type it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(what, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
+
+
+class SetupError(MqcamError):
+    """A broker's directory that cannot be used or changed as asked, with the next step."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(what, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
+
+
+class NotSetUp(SetupError):
+    """A directory that holds no complete broker."""
 
 
 class BrokerError(MqcamError):
