@@ -24,7 +24,7 @@ LEAKS = {
     ),
     "thread": (
         "def test_it():\n"
-        "    threading.Thread(target=time.sleep, args=(30,), name='forgotten', daemon=True).start()\n"
+        "    threading.Thread(target=time.sleep, args=(30,), name='mine', daemon=True).start()\n"
     ),
     "process": (
         "def test_it():\n"
@@ -68,7 +68,7 @@ def tests(pytester: pytest.Pytester) -> Path:
     (root / "conftest.py").write_bytes((TESTS / "conftest.py").read_bytes())
     pytester.makeini(
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
-        f"addopts = --import-mode=importlib\npythonpath = {TESTS}\nmarkers =\n    root: needs root\n"
+        f"addopts = --import-mode=importlib\npythonpath = {TESTS}\n"
     )
     return root / "integration"
 
@@ -78,7 +78,7 @@ def test_a_planted_leak_fails_its_test(kind: str, tests: Path, pytester: pytest.
     (tests / "test_planted.py").write_text(PREAMBLE + LEAKS[kind])
     result = pytester.runpytest_subprocess(timeout=30)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["left behind:", f"  {kind.split()[0]}*"])
+    result.stdout.fnmatch_lines(["left behind:", f"  {kind.split(maxsplit=1)[0]}*"])
 
 
 def test_a_leak_is_blamed_on_one_test_only(tests: Path, pytester: pytest.Pytester) -> None:

@@ -88,11 +88,9 @@ def command_of(pid: int) -> str:
 def descriptors() -> dict[int, str]:
     """Return what each open file descriptor of this process stands for."""
     found = {}
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            target = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115 (Path resolves it away)
-            if not target.startswith(f"/proc/{os.getpid()}/"):
-                found[int(name)] = target
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one that iterates is gone by now
+            found[int(link.name)] = str(link.readlink())
     return found
 
 

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Installs what a target needs: install.sh demo|check|test
+#
+# It says what it will install before it does, does nothing when nothing is missing, and where it
+# may not install it ends with one sentence that says who could. Debian packages go to the system;
+# everything else goes to .venv in this folder. Nothing graphical is installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # mosquitto and ip are there, a user's PATH may not be
+
+die() {
+  printf 'mqcam: %s\n' "$1" >&2
+  exit 1
+}
+
+choose_python() { # sets PYTHON: the first that is new enough
+  local name
+  for name in "${MQCAM_PYTHON:-python3}" python3.13 python3.12 python3.11; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      PYTHON=$(command -v "$name")
+      "$PYTHON" -c 'import sys; sys.exit(sys.maxsize < 2**32)' ||
+        die "a 64-bit system is needed: the video libraries are not built for 32-bit ones."
+      return
+    fi
+  done
+  die "Python 3.11 or newer is needed, and $(python3 --version 2>/dev/null || echo none) was found: install python3.11 or newer."
+}
+
+missing_packages() { # sets PACKAGES: the Debian packages that this profile needs and lacks
+  PACKAGES=()
+  if [ ! -x .venv/bin/python ] && ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
+    if [ "$PYTHON" = "$(command -v python3)" ]; then
+      PACKAGES+=(python3-venv)
+    else
+      PACKAGES+=("$(basename "$PYTHON")-venv")
+    fi
+  fi
+  if [ "$PROFILE" != check ]; then
+    command -v mosquitto >/dev/null || PACKAGES+=(mosquitto)
+  fi
+  # Tests that build networks of their own run as root only.
+  if [ "$PROFILE" = test ] && [ "$(id -u)" = 0 ]; then
+    command -v ip >/dev/null || PACKAGES+=(iproute2)
+  fi
+}
+
+may_install() { # sets AS_ROOT: the words to put before a command that installs packages
+  command -v apt-get >/dev/null || die "needs ${PACKAGES[*]}, and there is no apt-get here to install them with: install them by hand."
+  AS_ROOT=()
+  [ "$(id -u)" = 0 ] && return
+  local todo="ask whoever administers this machine to run: apt-get install ${PACKAGES[*]}"
+  command -v sudo >/dev/null || die "may not install ${PACKAGES[*]}: not root, and there is no sudo; $todo"
+  AS_ROOT=(sudo)
+  sudo -n true 2>/dev/null && return
+  if [ -t 0 ] && [ -t 2 ]; then return; fi
+  die "may not install ${PACKAGES[*]}: sudo wants a password and nobody is at a terminal; $todo"
+}
+
+announce() {
+  echo "mqcam: this installs, for 'make $PROFILE':"
+  if [ ${#PACKAGES[@]} -gt 0 ]; then
+    echo "  * Debian packages, with apt-get: ${PACKAGES[*]}"
+    case " ${PACKAGES[*]} " in *" mosquitto "*)
+      echo "    (its service is left disabled and stopped: mqcam starts a broker of its own)" ;;
+    esac
+  fi
+  [ "$STAMPED" = yes ] || echo "  * Python packages from $LOCK, and this checkout, into ${PWD}/.venv"
+}
+
+install_packages() {
+  "${AS_ROOT[@]}" bash scripts/install-packages.sh "${PACKAGES[@]}" >>"$LOG" 2>&1 ||
+    die "could not install ${PACKAGES[*]}: is the network up, and no other installation running? What apt-get said is in $LOG."
+}
+
+make_venv() {
+  if ! .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    "$PYTHON" -m venv --clear .venv >>"$LOG" 2>&1 ||
+      die "could not make .venv with $PYTHON: is the disk full? What it said is in $LOG."
+  fi
+  local pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input)
+  # Hashes keep out every file that is not the locked one, from whichever index it comes: an index
+  # of rebuilt wheels (as Raspberry Pi OS adds) is passed over. Wheels only: nothing is compiled.
+  "${pip[@]}" install --require-hashes --only-binary :all: --retries 2 -r "$LOCK" >>"$LOG" 2>&1 ||
+    die "could not install the Python packages of $LOCK: is the network up? What pip said is in $LOG."
+  "${pip[@]}" install --no-deps --no-index --no-build-isolation --editable . >>"$LOG" 2>&1 ||
+    die "could not install this checkout into .venv: what pip said is in $LOG."
+}
+
+PROFILE=${1:-}
+case "$PROFILE" in
+  demo) LOCK=requirements.lock ;;
+  check | test) LOCK=requirements-dev.lock ;;
+  *) die "usage: scripts/install.sh demo|check|test" ;;
+esac
+
+mkdir -p build
+LOG=build/install.log
+exec 9>build/install.lock
+flock 9 # two targets at once: the second waits, and finds everything done
+
+# The stamp says for which files, and which folder, the .venv was made.
+STAMP=".venv/.installed-$LOCK"
+WANTED=$({ pwd; cat pyproject.toml requirements.lock requirements-dev.lock; } | sha256sum)
+STAMPED=no
+for stamp in "$STAMP" .venv/.installed-requirements-dev.lock; do # the latter holds the former
+  if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$WANTED" ]; then STAMPED=yes; fi
+done
+if [ "$STAMPED" = yes ]; then PYTHON=.venv/bin/python; else choose_python; fi
+missing_packages
+if [ "$STAMPED" = yes ] && [ ${#PACKAGES[@]} -eq 0 ]; then exit 0; fi
+
+[ ${#PACKAGES[@]} -eq 0 ] || may_install
+announce
+: >"$LOG"
+[ ${#PACKAGES[@]} -eq 0 ] || install_packages
+if [ "$STAMPED" = no ]; then
+  make_venv
+  echo "$WANTED" >"$STAMP"
+fi
+echo "mqcam: installed."

@@ -1,0 +1,49 @@
+"""Re-make the lock files: what a fresh machine installs, pinned and hashed for every platform.
+
+They must name no index and no download address: whoever installs uses the index of their machine.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+UV = Path(sys.executable).with_name("uv")
+OLDEST_PYTHON = "3.11"
+LOCKS = {"requirements.lock": "build", "requirements-dev.lock": "dev"}
+"""Lock file, and the dependency group of pyproject.toml that it holds beside the program's own."""
+
+
+def lock(name: str, group: str, *, upgrade: bool) -> int:
+    """Write one lock file and return uv's exit code; without ``upgrade`` keep pins that hold."""
+    command = [
+        str(UV),
+        *("pip", "compile", "pyproject.toml", "--quiet", "--group", group, "--output-file", name),
+        *("--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links"),
+        # One file for every platform; the newest of each for the Pythons that can run it.
+        *("--universal", "--python-version", OLDEST_PYTHON, "--fork-strategy", "requires-python"),
+        # The development lock adds to the program's: it never pins another version.
+        *(["--constraint", "requirements.lock"] if name != "requirements.lock" else []),
+        *(["--upgrade"] if upgrade else []),
+    ]
+    # Places of this machine that pip or uv would look at must not leak into the files.
+    environ = {k: v for k, v in os.environ.items() if k not in {"PIP_FIND_LINKS", "UV_FIND_LINKS"}}
+    return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+
+
+def main() -> int:
+    """Write both lock files; ``--upgrade`` takes the newest versions that pyproject.toml allows."""
+    for name, group in LOCKS.items():
+        code = lock(name, group, upgrade="--upgrade" in sys.argv[1:])
+        if code:
+            print(f"lock: {name} was not written", file=sys.stderr)
+            return code
+        print(f"lock: {name} is up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
