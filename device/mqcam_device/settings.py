@@ -4,12 +4,13 @@ It must not know YAML or any other module of the agent: mqcam.config reads the a
 """
 # No ``from __future__ import annotations``: mqcam.config reads these annotations at run time.
 
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from mqcam.config import Range, Size
+from mqcam.config import Range, Size, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,10 @@ class FilmSource:
 class VideoSettings:
     """The picture that every viewer gets."""
 
-    size: Size = field(default_factory=lambda: Size(width=1280, height=720))
+    size: Size | None = None
+    """None: the film's own, 1280x720 for the pattern."""
     fps: Annotated[int, Range(1, 60, "frames per second")] = 30
-    bitrate_bps: Annotated[int, Range(50_000, 50_000_000, "bit/s")] = 2_000_000
+    bitrate_bps: Annotated[int, Range(50_000, 50_000_000, "bit/s")] = 1_500_000
     max_bitrate_bps: Annotated[int, Range(50_000, 50_000_000, "bit/s")] = 4_000_000
 
     def mistakes(self) -> Iterable[tuple[str, str]]:
@@ -73,5 +75,27 @@ class DeviceSettings:
 
 
 def load_settings(path: Path | str) -> DeviceSettings:
-    """Read the agent's configuration, relative paths resolved; raise ConfigError."""
-    raise NotImplementedError
+    """Read the agent's configuration, relative paths resolved; raise ConfigError.
+
+    Relative paths count from the configuration's folder, whatever folder the agent runs in. The
+    credentials file is taken from systemd's ``$CREDENTIALS_DIRECTORY`` when one of that name lies
+    there, so that one configuration serves by hand and as a service.
+    """
+    settings = load(path, DeviceSettings)
+    folder = Path(path).absolute().parent
+    source = settings.source
+    if isinstance(source, FilmSource):
+        source = replace(source, path=folder / source.path)
+    return replace(
+        settings,
+        credentials=_credentials_path(settings.credentials, folder),
+        source=source,
+        runtime_dir=folder / settings.runtime_dir,
+    )
+
+
+def _credentials_path(path: Path, folder: Path) -> Path:
+    handed_over = os.environ.get("CREDENTIALS_DIRECTORY")
+    if handed_over and (Path(handed_over) / path.name).is_file():
+        return Path(handed_over) / path.name
+    return folder / path

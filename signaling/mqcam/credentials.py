@@ -1,17 +1,28 @@
 """The credentials file of one device or viewer: who it is and how it reaches the broker.
 
-It must not know how the broker is spoken to: paho is not imported before ``broker_settings``.
+It must not know how the broker is spoken to, nor load paho: ``mqcam.broker`` is plain values.
 """
 # No ``from __future__ import annotations``: mqcam.config reads these annotations at run time.
 
+import dataclasses
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from mqcam.config import Secret
+import yaml
 
-if TYPE_CHECKING:
-    from mqcam.mqtt import BrokerSettings
+from mqcam import files
+from mqcam.broker import BrokerAddress, BrokerSettings
+from mqcam.config import Matches, Range, Secret, decode
+from mqcam.errors import BrokerAddressError, ConfigError, CredentialsError
+
+_CERTIFICATES = re.compile(
+    r"\s*(-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
+)
+
+_Id = Annotated[str, Matches("[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, - and _")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,26 +30,85 @@ class Credentials:
     """What ``mqcam-broker add-device`` and ``add-viewer`` hand out."""
 
     kind: Literal["device", "viewer"]
-    name: str
-    broker: tuple[str, ...]
+    name: _Id
+    broker: Annotated[tuple[Annotated[str, Secret()], ...], Range(1, 16, "addresses")]
     """URLs, tried together: ``mqtts://host:8883``, also ``mqtt``, ``ws``, ``wss``."""
-    namespace: str = "mqcam"
-    server_name: str = "mqcam-broker"
-    ca: str | None = None
+    namespace: _Id = "mqcam"
+    server_name: str | None = "mqcam-broker"
+    """The name in the broker's certificate, whatever its address; None: the address's own host."""
+    ca: Annotated[str | None, Secret()] = None
     """The certificates (PEM) that may vouch for the broker; None trusts the system's."""
     username: str | None = None
     password: Annotated[str | None, Secret()] = field(default=None, repr=False)
 
-    def broker_settings(self) -> "BrokerSettings":
+    def mistakes(self) -> Iterable[tuple[str, str]]:
+        """Yield the rules that types cannot express."""
+        for url in self.broker:
+            try:
+                BrokerAddress.parse(url)
+            except BrokerAddressError as error:
+                yield "broker", str(error)
+        if self.ca is not None and not _CERTIFICATES.fullmatch(self.ca):
+            yield "ca", "expected PEM certificates and nothing else"
+        if self.password is not None and self.username is None:
+            yield "password", "needs a username beside it"
+
+    def broker_settings(self) -> BrokerSettings:
         """Return what ``mqcam.mqtt.MqttSession`` needs to reach the broker."""
-        raise NotImplementedError
+        return BrokerSettings(
+            addresses=tuple(BrokerAddress.parse(url) for url in self.broker),
+            username=self.username,
+            password=self.password,
+            ca_pem=self.ca,
+            server_name=self.server_name or "",
+        )
 
 
 def load_credentials(path: Path | str) -> Credentials:
     """Read a credentials file; raise CredentialsError when it is open to others or damaged."""
-    raise NotImplementedError
+    try:
+        content = files.read_private(path)
+        return decode(content, Credentials, file=str(path))
+    except OSError as error:
+        raise CredentialsError(str(path), files.reason(error)) from error
+    except ConfigError as error:
+        raise CredentialsError(str(path), _joined(error)) from None  # its cause may hold secrets
 
 
 def write_credentials(path: Path | str, credentials: Credentials) -> None:
     """Write a credentials file in one step, readable by its owner only; raise CredentialsError."""
-    raise NotImplementedError
+    values = {
+        each.name: _plain(getattr(credentials, each.name))
+        for each in dataclasses.fields(credentials)
+        if getattr(credentials, each.name) is not None or each.default is not None
+    }
+    text = "# mqcam credentials: whoever has this file is this device or viewer. Keep it private.\n"
+    text += yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    try:
+        files.write_atomically(path, text.encode(), mode=0o600)
+    except OSError as error:
+        raise CredentialsError(str(path), files.reason(error)) from error
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines, the certificates, as a person would."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _joined(error: ConfigError) -> str:
+    problems = error.problems
+    if len(problems) == 1 and problems[0].key == "(file)":
+        whole = {"is empty": "is empty; ask the owner of the broker for a new one"}
+        return whole.get(problems[0].message, problems[0].message)
+    return "; ".join(f"line {each.line}: {each.key}: {each.message}" for each in problems)
