@@ -1,0 +1,19 @@
+"""The names that the owner gives to devices, viewers and the namespace.
+
+It must not know where they are written down.
+"""
+
+from __future__ import annotations
+
+from mqcam.errors import UsageError
+from mqcam.protocol.topics import is_id
+
+
+def check_name(name: str, *, what: str = "a name") -> str:
+    """Return ``name``; raise UsageError unless it can be a topic level and a user name."""
+    if not is_id(name):
+        raise UsageError(
+            f"{name!r} cannot be {what}",
+            "use 1 to 64 letters (A-Z), digits, '-' and '_', for example front-door",
+        )
+    return name

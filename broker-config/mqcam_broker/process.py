@@ -1,0 +1,244 @@
+"""The mosquitto process of one broker directory: find it, run it, make it read its files again.
+
+It must not know what the files say, except where the first listener is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from mqcam.errors import MissingRequirement, NotSetUp, SetupError
+
+from mqcam_broker.authority import SERVER_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from mqcam_broker.directory import BrokerDirectory
+
+READY_TIMEOUT_S = 10.0
+PROBE_TIMEOUT_S = 2.0
+PROBE_INTERVAL_S = 0.02
+STOP_TIMEOUT_S = 10.0
+WAIT_SLICE_S = 1.0
+"""How often a broker that was told to stop is compared with its deadline."""
+MOSQUITTO_PATHS = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto")
+"""Where it is, but where the PATH of an ordinary user or a cron job does not look."""
+
+
+class Reload(Enum):
+    """What became of the wish that the running broker reads its files again."""
+
+    DONE = "done"
+    NOT_RUNNING = "not running"
+    FORBIDDEN = "forbidden"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Where the broker listens; ``bind`` None means on every address."""
+
+    port: int
+    bind: str | None = None
+
+    @property
+    def reachable_host(self) -> str:
+        """Return the address at which this machine itself reaches the listener."""
+        everywhere = {None: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+        return everywhere.get(self.bind) or str(self.bind)
+
+    def __str__(self) -> str:
+        return f"{self.bind} port {self.port}" if self.bind else f"port {self.port}"
+
+
+def find_mosquitto() -> str:
+    """Return mosquitto's path; raise MissingRequirement with the line that installs it."""
+    for candidate in ("mosquitto", *MOSQUITTO_PATHS):
+        found = shutil.which(candidate)
+        if found is not None:
+            return found
+    raise MissingRequirement(
+        "mosquitto is not installed", "install it with: sudo apt install mosquitto"
+    )
+
+
+def first_listener(configuration: Path) -> Listener:
+    """Return the first listener of a mosquitto.conf; raise NotSetUp when it has none."""
+    for line in configuration.read_text("utf-8").splitlines():
+        match line.split():
+            case ["listener", port, *bind] if port.isdigit():
+                return Listener(port=int(port), bind=bind[0] if bind else None)
+    raise NotSetUp(
+        f"{configuration} has no line that begins with 'listener'",
+        "add one, for example: listener 8883",
+    )
+
+
+def running_broker(directory: BrokerDirectory) -> int | None:
+    """Return the process id of the broker that runs from ``directory``, or None.
+
+    The id in the file is believed only if that process is a mosquitto with our configuration: a
+    stale file must never send a signal to whatever has got the number since.
+    """
+    try:
+        pid = int(directory.process_id.read_text("ascii"))
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except (OSError, ValueError):
+        return None
+    is_ours = "mosquitto" in Path(words[0]).name and str(directory.configuration) in words[1:]
+    return pid if is_ours else None
+
+
+def reload_broker(directory: BrokerDirectory) -> Reload:
+    """Make the running broker read users and rules again; it disconnects removed users itself."""
+    pid = running_broker(directory)
+    if pid is None:
+        return Reload.NOT_RUNNING
+    try:
+        os.kill(pid, signal.SIGHUP)
+    except ProcessLookupError:
+        return Reload.NOT_RUNNING
+    except PermissionError:
+        return Reload.FORBIDDEN
+    return Reload.DONE
+
+
+def is_ready(listener: Listener, *, ca_certificate: Path) -> bool:
+    """Tell whether the listener completes a TLS handshake as the broker of that authority."""
+    context = ssl.create_default_context(cafile=str(ca_certificate))
+    address = (listener.reachable_host, listener.port)
+    try:
+        with (
+            socket.create_connection(address, timeout=PROBE_TIMEOUT_S) as plain,
+            context.wrap_socket(plain, server_hostname=SERVER_NAME) as secured,
+        ):
+            # Say goodbye properly, else every start logs an error of OpenSSL.
+            with contextlib.suppress(OSError):
+                secured.unwrap()
+            return True
+    except OSError:  # ssl.SSLError is one too
+        return False
+
+
+def run_broker(directory: BrokerDirectory, *, on_ready: Callable[[Listener], None]) -> int:
+    """Run mosquitto in the foreground until it ends and return the exit code for our caller.
+
+    SIGTERM and SIGINT are passed on; a broker that ends because of them has ended well.
+    """
+    program = find_mosquitto()
+    directory.check()
+    listener = first_listener(directory.configuration)
+    _check_free(directory, listener)
+    with _Child() as child:
+        child.start([program, "-c", str(directory.configuration)])
+        if _wait_ready(child, listener, directory.ca_certificate):
+            on_ready(listener)
+        code = child.wait()
+    if child.was_told_to_stop or code == 0:
+        return 0
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    raise SetupError(
+        f"mosquitto ended by itself with {how}", "the lines above are its own and say why"
+    )
+
+
+class _Child:
+    """A child process that gets the signals meant for us."""
+
+    def __init__(self) -> None:
+        self._stop_by: float | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._signals = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        # Before the child exists: a signal in between is remembered instead of orphaning it.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            self._signals.callback(signal.signal, number, signal.signal(number, self._forward))
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._signals.close()
+
+    @property
+    def was_told_to_stop(self) -> bool:
+        return self._stop_by is not None
+
+    def start(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command)  # noqa: S603 - our own program and path
+        if self.was_told_to_stop:
+            self._process.terminate()
+
+    def has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def wait(self) -> int:
+        """Return the exit code; a child that ignores its order to stop is killed in the end."""
+        if self._process is None:
+            return 1
+        while True:
+            try:
+                return self._process.wait(WAIT_SLICE_S)
+            except subprocess.TimeoutExpired:
+                if self._stop_by is not None and time.monotonic() > self._stop_by:
+                    self._process.kill()
+
+    def _forward(self, number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGHUP:
+            self._stop_by = time.monotonic() + STOP_TIMEOUT_S
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+
+def _check_free(directory: BrokerDirectory, listener: Listener) -> None:
+    pid = running_broker(directory)
+    if pid is not None:
+        raise SetupError(
+            f"the broker of {directory.path} is already running as process {pid}",
+            f"stop that one first (kill {pid}, or systemctl stop its unit)",
+        )
+    try:
+        socket.create_connection((listener.reachable_host, listener.port), PROBE_TIMEOUT_S).close()
+    except OSError:
+        return
+    raise SetupError(
+        f"something else listens on {listener} already",
+        f"stop it (who is it: sudo ss -ltnp 'sport = :{listener.port}'), or change the listener "
+        f"line in {directory.configuration} and the addresses in {directory.decisions}",
+    )
+
+
+def _wait_ready(child: _Child, listener: Listener, ca_certificate: Path) -> bool:
+    for _ in _until(time.monotonic() + READY_TIMEOUT_S):
+        if child.has_ended() or child.was_told_to_stop:
+            return False
+        if is_ready(listener, ca_certificate=ca_certificate):
+            return True
+        time.sleep(PROBE_INTERVAL_S)
+    raise SetupError(
+        f"mosquitto started but completed no TLS handshake on {listener} in {READY_TIMEOUT_S:g} s",
+        f"see its lines above and check that server.crt and server.key belong to {ca_certificate}",
+    )
+
+
+def _until(deadline: float) -> Iterator[None]:
+    while time.monotonic() < deadline:
+        yield

@@ -1,0 +1,47 @@
+"""What the owner decided for one broker and may edit: broker.yaml in its directory.
+
+It must not know mosquitto's own configuration, which stands in mosquitto.conf.
+"""
+# No ``from __future__ import annotations``: mqcam.config reads these annotations at run time.
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mqcam.broker import BrokerAddress
+from mqcam.errors import BrokerAddressError
+from mqcam.protocol.topics import is_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerDecisions:
+    """What every credentials file of this broker says."""
+
+    addresses: tuple[str, ...]
+    """URLs under which devices and viewers reach the broker, tried together."""
+    namespace: str = "mqcam"
+    """The first level of every topic."""
+
+    def mistakes(self) -> Iterable[tuple[str, str]]:
+        """Yield a key and a message for every value that no client could use."""
+        if not self.addresses:
+            yield "addresses", "give at least one, for example mqtts://nas.local:8883"
+        for address in self.addresses:
+            try:
+                BrokerAddress.parse(address)
+            except BrokerAddressError as error:
+                yield "addresses", str(error)
+        if not is_id(self.namespace):
+            yield "namespace", "use 1 to 64 letters (A-Z), digits, '-' and '_'"
+
+    def text(self) -> str:
+        """Return the file's text."""
+        # Quoted, because YAML reads a bare namespace 007 or no as something else than text.
+        addresses = "".join(f"  - {json.dumps(address)}\n" for address in self.addresses)
+        return (
+            "# Goes into every credentials file that mqcam-broker writes from now on; files\n"
+            "# written before keep what they have.\n"
+            f"addresses:\n{addresses}"
+            "# Also stands in fleet.acl: change it in both, before the first device.\n"
+            f"namespace: {json.dumps(self.namespace)}\n"
+        )
