@@ -1,0 +1,83 @@
+"""Take out of a text what no log may hold: SDP, network addresses, tokens, keys, passwords.
+
+It must not know logging; it works on any text, so that other people's messages are covered too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HIDDEN = "[redacted]"
+MAX_LENGTH = 16 * 1024
+"""Longer texts are cut before they are searched: a log line is no dump."""
+
+_SHORTEST_SECRET = 4  # a shorter one would tear holes into ordinary words
+
+_TELLING_WORDS = (
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|credential|authorization|api_?key|"
+    r"(?:private|seal|signing|session|peer)[_-]?key|key|grant|nonce|ice[_-]?(?:pwd|ufrag)|ufrag|sdp"
+)
+TELLING_NAME = re.compile(_TELLING_WORDS, re.IGNORECASE)
+
+_BREAK = r"(?:\r?\n|\\r\\n|\\n|\\r)"  # a line break, or one that JSON or repr() has escaped
+_RULES = (
+    (re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|$)", re.DOTALL), "[pem]"),
+    (re.compile(rf"\bv=0{_BREAK}(?:[a-z]=.*?(?:{_BREAK}|$))*", re.MULTILINE), "[sdp]"),
+    (re.compile(r"\ba=(?:candidate|ice-\w+|fingerprint|crypto|cname|ssrc):[^\r\n\"'\\]*"), "[sdp]"),
+    (re.compile(r"\bcandidate:[^\r\n\"'\\]*"), "[candidate]"),
+    (re.compile(r"(?<=://)[^\s/@\"']+@"), HIDDEN + "@"),
+    (re.compile(r"\b(?:ed|x)25519:[A-Za-z0-9+/=_-]+"), HIDDEN),
+    (re.compile(r"\b(?:Basic|Bearer) +[A-Za-z0-9+/=._~-]{6,}"), HIDDEN),
+    (re.compile(r"\b(?:[0-9A-Fa-f]{2}:){15,}[0-9A-Fa-f]{2}\b"), "[fingerprint]"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.local\b"), "[address]"),
+)
+_NAMED = re.compile(
+    rf"(?<![A-Za-z0-9])({_TELLING_WORDS})(\\?[\"']?\s*[=:]\s*)"
+    r"(\\?\"[^\"]*\"|'[^']*'|[^\s,;}\])\"']+)",
+    re.IGNORECASE,
+)
+_IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])")
+_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%\w+)?(?![\w:])")
+
+
+class Redactor:
+    """Redacts texts, and besides the general patterns the exact ``secrets`` of this process."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = sorted(
+            {each for each in secrets if len(each) >= _SHORTEST_SECRET}, key=len, reverse=True
+        )
+
+    def text(self, text: str) -> str:
+        """Return ``text`` without its secrets, at most ``MAX_LENGTH`` letters of it."""
+        if len(text) > MAX_LENGTH:
+            text = f"{text[:MAX_LENGTH]}... ({len(text) - MAX_LENGTH} more)"
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        for pattern, replacement in _RULES:
+            text = pattern.sub(replacement, text)
+        text = _NAMED.sub(rf"\1\2{HIDDEN}", text)
+        return _IPV6.sub(_without_address, _IPV4.sub(_without_address, text))
+
+    def field(self, name: str, value: object) -> object:
+        """Return the value of a log field without secrets; numbers and None stay themselves."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if TELLING_NAME.fullmatch(name):
+            return HIDDEN
+        return self.text(str(value))
+
+
+def _without_address(match: re.Match[str]) -> str:
+    written = match[0]
+    try:
+        address = ipaddress.ip_address(written.rstrip(".:").partition("%")[0] or written)
+    except ValueError:  # a time of day, a C++ name
+        return written
+    # Loopback tells nothing about anyone and is what demos and tests run on.
+    return written if address.is_loopback else "[address]"
