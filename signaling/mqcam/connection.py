@@ -5,20 +5,36 @@ It must not know how descriptions and candidates travel, nor what is encoded or 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import asyncio
+import contextlib
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCIceParameters
+
+from mqcam.answer import read_offer, write_answer
+from mqcam.datalink import DataLink
+from mqcam.errors import AnswerRefused, ConnectFailed, LocalProtocolError, StageTimeout
+from mqcam.ice import IcePath
+from mqcam.media import MediaTransport
+from mqcam.offer import offered_video, read_answer, write_offer
+from mqcam.sdp import SCTP_PORT, TransportTerms
+from mqcam.stock import receive_parameters, send_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiortc import RTCCertificate
     from aiortc.rtcrtpparameters import RTCRtpReceiveParameters, RTCRtpSendParameters
 
-    from mqcam.datalink import DataLink
     from mqcam.ice import CandidatePairInfo, IceSettings
-    from mqcam.media import MediaTransport
-    from mqcam.sdp import VideoParameters
+    from mqcam.sdp import DataTerms, VideoParameters
 
 Role = Literal["camera", "viewer"]
+
+CLOSE_LIMIT_S: Final = 1.0
+PEER_CLOSED: Final = "peer-closed"
+PATH_LOST: Final = "path-lost"
 
 
 class Connection:
@@ -29,11 +45,6 @@ class Connection:
     ``close`` was not ours: ``peer-closed`` or ``path-lost``.
     """
 
-    video: VideoParameters
-    media: MediaTransport
-    data: DataLink | None
-    ufrag: str
-
     def __init__(
         self,
         *,
@@ -42,36 +53,218 @@ class Connection:
         on_candidates: Callable[[Sequence[str], bool], None],
         on_closed: Callable[[str], None],
         certificate: RTCCertificate | None = None,
-    ) -> None: ...
+    ) -> None:
+        self.role = role
+        self.data: DataLink | None = None
+        self._on_candidates = on_candidates
+        self._on_closed = on_closed
+        # The viewer offers, so it controls; aiortc derives the DTLS roles from that.
+        self._ice = IcePath(ice, controlling=role == "viewer")
+        self.media = MediaTransport(
+            self._ice.transport, certificate or RTCCertificate.generateCertificate()
+        )
+        self.media.on("statechange", self._media_state_changed)
+        self._video: VideoParameters | None = None
+        self._remote: TransportTerms | None = None
+        self._data_terms: DataTerms | None = None
+        self._data_task: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._is_connected = False
+
+    @property
+    def ufrag(self) -> str:
+        """The ICE user of this side: it names the generation of its candidates."""
+        return self._ice.ufrag
+
+    @property
+    def video(self) -> VideoParameters:
+        """What is agreed about the video; on a viewer, what it offered until the answer came."""
+        if self._video is None:
+            raise LocalProtocolError("the connection has no description yet")
+        return self._video
+
+    @property
+    def refused_candidates(self) -> int:
+        """The number of the peer's candidates that were not taken."""
+        return self._ice.refused.total()
 
     async def create_offer(self) -> str:
         """Gather and describe what a viewer wants; raises ConnectFailed without a network."""
-        raise NotImplementedError
+        local = await self._local_terms()
+        self._video = offered_video(cname=_random_name(), rtcp_ssrc=_random_ssrc())
+        return write_offer(self._video, local, session_id=_random_session())
 
     async def create_answer(self, offer_sdp: str) -> str:
         """Answer a viewer's offer; raises OfferRefused, ConnectFailed."""
-        raise NotImplementedError
+        terms = read_offer(offer_sdp)
+        local = await self._local_terms()
+        video = replace(
+            terms.video,
+            cname=_random_name(),
+            local_ssrc=_random_ssrc(),
+            local_rtx_ssrc=None if terms.video.rtx_payload_type is None else _random_ssrc(),
+        )
+        self._agree(video, terms.transport, terms.data)
+        return write_answer(terms, video, local, session_id=_random_session())
 
     async def accept_answer(self, answer_sdp: str) -> None:
         """Take the camera's answer to our offer; raises AnswerRefused."""
-        raise NotImplementedError
+        if self._remote is not None:
+            raise AnswerRefused("second-answer", "the offer was answered before")
+        terms = read_answer(answer_sdp, self.video)
+        self._agree(terms.video, terms.transport, terms.data)
 
     def add_remote_candidates(self, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
-        """Add what the peer trickled; bad ones are dropped and counted, nothing is raised."""
+        """Add what the peer trickled; bad ones are dropped and counted, nothing is raised.
+
+        Call it after the peer's description is there. An empty ``ufrag`` fits any. ``end`` says
+        that no more will follow, which changes nothing: a check may still come from a new address.
+        """
+        del end
+        if self._remote is None or ufrag not in ("", self._remote.ufrag):
+            self._ice.refuse_stale(len(candidates))
+            return
+        self._ice.add_remote_candidates(candidates)
 
     async def connect(self, timeout_s: float) -> None:
-        """Reach the peer and agree on keys; raises StageTimeout, ConnectFailed."""
+        """Reach the peer and agree on keys; raises StageTimeout, ConnectFailed.
+
+        ``timeout_s`` covers both stages, ``ice`` and ``dtls``. A failed connection is closed.
+        """
+        if self._remote is None:
+            raise LocalProtocolError("connect needs the description of the other side")
+        try:
+            await self._connect(self._remote, timeout_s)
+        except BaseException:
+            await self.close()
+            raise
+        self._is_connected = True
+        # The peer may have left between its last handshake message and now.
+        self._media_state_changed()
 
     def send_parameters(self) -> RTCRtpSendParameters:
         """Build the parameters of a stock RTCRtpSender (camera)."""
-        raise NotImplementedError
+        return send_parameters(self.video)
 
     def receive_parameters(self) -> RTCRtpReceiveParameters:
         """Build the parameters of a stock RTCRtpReceiver (viewer)."""
-        raise NotImplementedError
+        return receive_parameters(self.video)
 
     def selected_pair(self) -> CandidatePairInfo | None:
         """Tell which addresses carry the connection."""
+        return self._ice.selected_pair()
 
     async def close(self) -> None:
         """End the connection and tell the peer; takes at most a second, may be repeated."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="mqcam-connection-close")
+        # A caller that is cancelled here must not leave sockets open.
+        await asyncio.shield(self._closing)
+
+    async def _local_terms(self) -> TransportTerms:
+        candidates = await self._ice.gather()
+        asyncio.get_running_loop().call_soon(self._report_no_more_candidates)
+        parameters = self._ice.gatherer.getLocalParameters()
+        return TransportTerms(
+            ufrag=parameters.usernameFragment or "",
+            password=parameters.password or "",
+            fingerprints=tuple(
+                (each.algorithm, each.value)
+                for each in self.media.getLocalParameters().fingerprints
+                if each.algorithm == "sha-256"
+            ),
+            candidates=tuple(candidates),
+        )
+
+    def _report_no_more_candidates(self) -> None:
+        if self._closing is None:
+            self._on_candidates((), True)
+
+    def _agree(
+        self, video: VideoParameters, remote: TransportTerms, data: DataTerms | None
+    ) -> None:
+        self._video = video
+        self._remote = remote
+        self._data_terms = data
+        if data is not None:
+            self.data = DataLink(self.media, local_port=SCTP_PORT, remote_port=data.port)
+        self._ice.add_remote_candidates(remote.candidates)
+
+    async def _connect(self, remote: TransportTerms, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        await self._ice.connect(
+            RTCIceParameters(usernameFragment=remote.ufrag, password=remote.password), timeout_s
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self.media.start(_dtls_parameters(remote))
+        except TimeoutError as error:
+            raise StageTimeout(
+                "dtls",
+                timeout_s,
+                "the other side was reached, but did not finish the key exchange: "
+                "try again, and check whether it was restarted or is overloaded",
+            ) from error
+        if self.media.state != "connected":
+            raise ConnectFailed("dtls", self._dtls_trouble())
+        self.media.note_authenticated()
+
+    def _dtls_trouble(self) -> str:
+        if self.media.encrypted and self._closing is None and not self._ice.is_lost:
+            return (
+                "the certificate of the other side is not the one that its description names: "
+                "somebody may stand in between, check who can write to the broker"
+            )
+        return (
+            "the key exchange with the other side broke off: "
+            "check whether its program was closed or restarted, then try again"
+        )
+
+    def _media_state_changed(self) -> None:
+        state = self.media.state
+        # Started from here, because the peer's first chunk may be the very next datagram,
+        # and one that nobody takes is sent again only after three seconds.
+        if state == "connected" and self.data is not None and self._data_task is None:
+            limit = self._data_terms.message_limit_bytes if self._data_terms else 0
+            self._data_task = asyncio.create_task(self.data.start(limit), name="mqcam-data-link")
+        if state in ("closed", "failed") and self._is_connected and self._closing is None:
+            self._is_connected = False
+            self._on_closed(PATH_LOST if self._ice.is_lost else PEER_CLOSED)
+
+    async def _close(self) -> None:
+        self._is_connected = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT_S / 2):
+                if self._data_task is not None:
+                    self._data_task.cancel()
+                    await asyncio.gather(self._data_task, return_exceptions=True)
+                if self.data is not None:
+                    await self.data.close()
+                await self.media.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT_S / 2):
+                await self._ice.close()
+        # Let aiortc's receive loop take its cancellation.
+        await asyncio.sleep(0)
+
+
+def _dtls_parameters(remote: TransportTerms) -> RTCDtlsParameters:
+    return RTCDtlsParameters(
+        fingerprints=[
+            RTCDtlsFingerprint(algorithm=algorithm, value=value)
+            for algorithm, value in remote.fingerprints
+        ]
+    )
+
+
+def _random_ssrc() -> int:
+    return secrets.randbelow(2**32 - 1) + 1
+
+
+def _random_session() -> int:
+    return secrets.randbits(62)
+
+
+def _random_name() -> str:
+    return secrets.token_urlsafe(12)

@@ -5,11 +5,10 @@ It must not know what the packets carry, nor who listens to them.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pylibsrtp
 from aiortc import RTCDtlsTransport
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from aiortc import RTCCertificate, RTCIceTransport
 
 logger = logging.getLogger(__name__)
-
-PacketListener = "Callable[[bytes, float], None]"
-OutgoingTap = "Callable[[bytes], bytes | None]"
 
 PRIVATE_NAMES: Final = (
     PrivateName(
@@ -111,16 +107,24 @@ class MediaTransport(RTCDtlsTransport):
         self.received.rtp_packets += 1
         self.received.rtp_bytes += len(data)
         self._tell(self._rtp_listeners, data)
-        with self._surviving_malformed_input():
+        try:
             await super()._handle_rtp_data(data, arrival_time_ms)
+        except ConnectionError:
+            raise
+        except Exception:  # noqa: BLE001 - the stock parser raises anything on what the peer sent
+            self.malformed += 1
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
         self.note_authenticated()
         self.received.rtcp_packets += 1
         self.received.rtcp_bytes += len(data)
         self._tell(self._rtcp_listeners, data)
-        with self._surviving_malformed_input():
+        try:
             await super()._handle_rtcp_data(data)
+        except ConnectionError:
+            raise
+        except Exception:  # noqa: BLE001 - as above
+            self.malformed += 1
 
     async def _send_rtp(self, data: bytes) -> None:
         packet = data if self._outgoing_tap is None else self._outgoing_tap(data)
@@ -141,13 +145,3 @@ class MediaTransport(RTCDtlsTransport):
                 listener(data, self.heard_at)
             except Exception:
                 logger.exception("a listener of incoming packets failed")
-
-    @contextlib.contextmanager
-    def _surviving_malformed_input(self) -> Any:
-        # The stock parsers raise whatever comes to their mind on what the peer sent.
-        try:
-            yield
-        except ConnectionError:
-            raise
-        except Exception:  # noqa: BLE001
-            self.malformed += 1
