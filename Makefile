@@ -20,13 +20,15 @@ check:  ## lint, types, unit tests on the source and on the built wheel (90 s, n
 	@scripts/install.sh check
 	@$(PYTHON) scripts/check.py
 
-test: check  ## check, then the tests with real brokers and real programs (8 minutes)
+test:  ## check, then the tests with real brokers and real programs (8 minutes)
 	@scripts/install.sh test
+	@$(PYTHON) scripts/check.py
 	@echo "== integration and end to end"
 	@$(PYTEST) -n 2 --dist loadfile -q -m "not long" tests --ignore tests/unit
 
-test-long: check  ## everything in test, and the true-time faults, soaks and fuzzing
+test-long:  ## everything in test, and the true-time faults, soaks and fuzzing
 	@scripts/install.sh test
+	@$(PYTHON) scripts/check.py
 	@echo "== all tests, the long ones included"
 	@$(PYTEST) -q tests
 

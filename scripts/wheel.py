@@ -42,7 +42,7 @@ def build(folder: Path) -> Path:
     """Build the source distribution, then the wheel from it alone: what the former lacks shows."""
     call([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)])
     (archive,) = folder.glob("*.tar.gz")
-    shutil.unpack_archive(archive, folder, filter="data")
+    shutil.unpack_archive(archive, folder)
     (source,) = (path for path in folder.iterdir() if path.is_dir())
     call([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], source)
     (wheel,) = folder.glob("*.whl")

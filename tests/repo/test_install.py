@@ -1,0 +1,174 @@
+"""What scripts/install.sh says and does, with stand-ins for everything that would install."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from support.tree import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOOLS = ["bash", "basename", "cat", "chmod", "dirname", "flock", "mkdir", "sha256sum", "rm"]
+FILES = ["pyproject.toml", "requirements.lock", "requirements-dev.lock", "scripts/install.sh"]
+SYSTEM_PATH = 'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"'
+PYTHON = """#!/bin/sh
+case "$*" in
+  *ensurepip*) exit ${NO_VENV:-0} ;;
+  *version_info*) exit ${OLD_PYTHON:-0} ;;
+  *"-m venv"*) mkdir -p .venv/bin && cat "$0" >.venv/bin/python && chmod +x .venv/bin/python ;;
+  *"pip"*install*) echo "DONE pip $*" >>events; exit ${NO_NETWORK:-0} ;;
+  --version) echo "Python 3.9.2" ;;
+esac
+"""
+
+
+class Machine:
+    """A checkout on a machine that has only what a test gives it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        for name in TOOLS:
+            found = shutil.which(name)
+            assert found
+            (self.bin / name).symlink_to(found)
+        for name in FILES:
+            (folder / name).parent.mkdir(exist_ok=True)
+            text = (ROOT / name).read_text()
+            assert name != "scripts/install.sh" or SYSTEM_PATH in text
+            (folder / name).write_text(text.replace(SYSTEM_PATH, "true"))
+        (folder / "scripts/install-packages.sh").write_text(
+            'echo "DONE packages $*" >>events\nexit ${NO_NETWORK:-0}\n'
+        )
+        self.has("python3", PYTHON)
+        self.has("apt-get")
+        self.has("id", "#!/bin/sh\necho ${USER_ID:-0}\n")
+
+    def has(self, name: str, script: str = "#!/bin/sh\nexit 0\n") -> None:
+        """Put a stand-in for a program on this machine."""
+        (self.bin / name).write_text(script)
+        (self.bin / name).chmod(0o755)
+
+    def lacks(self, name: str) -> None:
+        """Take a program away."""
+        (self.bin / name).unlink()
+
+    def install(self, profile: str, **environ: str) -> tuple[int, str, str]:
+        """Run the installer; return its exit code, what it said and did in order, its complaint."""
+        events = self.folder / "events"
+        events.write_text("")
+        with events.open("a") as out:
+            done = subprocess.run(
+                ["scripts/install.sh", profile],
+                cwd=self.folder,
+                env={"PATH": str(self.bin), "HOME": str(self.folder), **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        return done.returncode, events.read_text(), done.stderr
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Build an empty machine: python3 without venv comes as ``NO_VENV``, no mosquitto."""
+    built = Machine(tmp_path)
+    (tmp_path / "scripts/install.sh").chmod(0o755)
+    return built
+
+
+def test_it_says_what_it_installs_before_it_does(machine: Machine) -> None:
+    code, events, complaint = machine.install("demo", NO_VENV="1")
+    assert (code, complaint) == (0, "")
+    said, done = events.index("mosquitto"), events.index("DONE packages python3-venv mosquitto")
+    assert said < events.index("requirements.lock") < done < events.index("DONE pip")
+    assert "left disabled and stopped" in events[:done]
+
+
+def test_it_is_silent_when_nothing_is_missing(machine: Machine) -> None:
+    machine.install("demo")
+    machine.has("mosquitto")
+    assert machine.install("demo") == (0, "", "")
+
+
+def test_what_is_there_is_not_installed_again(machine: Machine) -> None:
+    machine.has("mosquitto")
+    _, events, _ = machine.install("demo")
+    assert "packages" not in events.replace("Python packages", "")
+
+
+def test_developers_tools_hold_what_the_demo_needs(machine: Machine) -> None:
+    machine.has("mosquitto")
+    machine.install("check")
+    assert machine.install("demo") == (0, "", "")
+
+
+def test_a_changed_lock_is_installed(machine: Machine) -> None:
+    machine.has("mosquitto")
+    machine.install("demo")
+    with (machine.folder / "requirements.lock").open("a") as lock:
+        lock.write("# changed\n")
+    assert "DONE pip" in machine.install("demo")[1]
+
+
+def test_check_needs_no_broker(machine: Machine) -> None:
+    _, events, _ = machine.install("check")
+    assert "mosquitto" not in events
+
+
+def test_packages_come_from_the_lock_with_hashes_and_the_checkout_without_an_index(
+    machine: Machine,
+) -> None:
+    _, events, _ = machine.install("check")
+    locked, checkout = [line for line in events.splitlines() if line.startswith("DONE pip")]
+    assert "--require-hashes" in locked
+    assert "-r requirements-dev.lock" in locked
+    assert "--no-index" in checkout
+    assert "--no-build-isolation" in checkout
+
+
+@pytest.mark.parametrize(
+    ("taken", "environ", "expected"),
+    [
+        ([], {"USER_ID": "1000"}, "not root, and there is no sudo"),
+        (["apt-get"], {}, "there is no apt-get here"),
+        (["python3"], {}, "Python 3.11 or newer is needed"),
+        ([], {"OLD_PYTHON": "1"}, "Python 3.11 or newer is needed, and Python 3.9.2 was found"),
+        ([], {"NO_NETWORK": "1"}, "is the network up"),
+    ],
+)
+def test_where_it_may_not_install_it_says_so_in_one_sentence(
+    machine: Machine, taken: list[str], environ: dict[str, str], expected: str
+) -> None:
+    for name in taken:
+        machine.lacks(name)
+    code, events, complaint = machine.install("demo", **environ)
+    assert code == 1
+    assert expected in complaint
+    assert complaint.count("\n") == 1
+    assert "installed." not in events
+
+
+def test_a_sudo_that_wants_a_password_is_not_asked_without_a_terminal(machine: Machine) -> None:
+    machine.has("sudo", "#!/bin/sh\nexit 1\n")
+    _, events, complaint = machine.install("demo", USER_ID="1000")
+    assert "nobody is at a terminal" in complaint
+    assert "DONE" not in events
+
+
+def test_a_failed_installation_is_tried_again(machine: Machine) -> None:
+    machine.has("mosquitto")
+    machine.install("demo", NO_NETWORK="1")
+    assert "DONE pip" in machine.install("demo")[1]
+
+
+def test_an_unknown_target_is_refused(machine: Machine) -> None:
+    assert "usage" in machine.install("everything")[2]

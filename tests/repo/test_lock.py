@@ -1,0 +1,87 @@
+"""The lock files hold everything that pyproject.toml names, hashed, and no address."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from support.tree import ROOT
+
+LOCKS = {"requirements.lock": ["build"], "requirements-dev.lock": ["build", "dev"]}
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+MACHINES = ("x86_64", "aarch64")
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def named(groups: list[str]) -> list[Requirement]:
+    """Return what pyproject.toml asks for: the program's own dependencies and those of groups."""
+    lines = list(pyproject()["project"]["dependencies"])
+    for group in groups:
+        lines += [x for x in pyproject()["dependency-groups"][group] if isinstance(x, str)]
+    return [Requirement(line) for line in lines]
+
+
+def pins(lock: str) -> list[tuple[Requirement, int]]:
+    """Return each pin of a lock file and how many hashes it has."""
+    text = re.sub(r"^\s*#.*$", "", (ROOT / lock).read_text(), flags=re.MULTILINE)
+    entries = [entry for entry in text.replace("\\\n", " ").splitlines() if entry.strip()]
+    return [
+        (Requirement(entry.split(" --hash", 1)[0]), entry.count("--hash=sha256:"))
+        for entry in entries
+    ]
+
+
+def pin_for(name: str, lock: str, environment: dict[str, str]) -> list[str]:
+    """Return the versions to which a package is pinned in an environment."""
+    return [
+        next(iter(pin.specifier)).version
+        for pin, _ in pins(lock)
+        if canonicalize_name(pin.name) == canonicalize_name(name)
+        and (pin.marker is None or pin.marker.evaluate(environment))
+    ]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_dependency_is_pinned_once_within_its_range(
+    lock: str, python: str, machine: str
+) -> None:
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "platform_machine": machine,
+        "sys_platform": "linux",
+        "implementation_name": "cpython",
+    }
+    wrong = []
+    for requirement in named(LOCKS[lock]):
+        versions = pin_for(requirement.name, lock, environment)
+        if len(versions) != 1 or not requirement.specifier.contains(versions[0]):
+            wrong.append(f"{requirement}: pinned to {versions}: run make lock")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_is_exact_and_hashed(lock: str) -> None:
+    loose = [str(pin) for pin, _ in pins(lock) if not re.search(r"==[^*]+$", str(pin.specifier))]
+    bare = [str(pin) for pin, hashes in pins(lock) if hashes == 0]
+    assert (loose, bare) == ([], [])
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_file_names_no_index_and_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert re.findall(r"\S*(?://|--index|--extra|--find|@ |file:)\S*", text) == []
+
+
+def test_the_program_runs_on_the_versions_that_its_tests_run_on() -> None:
+    tested = {str(pin) for pin, _ in pins("requirements-dev.lock")}
+    assert [str(pin) for pin, _ in pins("requirements.lock") if str(pin) not in tested] == []
