@@ -10,6 +10,7 @@ MqcamError
 ├── UsageError               a command that cannot be meant as it was typed
 ├── SetupError               the broker's directory cannot be used or changed as asked
 │   └── NotSetUp             there is no complete broker in that directory
+├── ControlError             a running agent that cannot be asked, or another with its name
 ├── BrokerError              the broker: reason, address, retryable
 │   ├── BrokerUnreachable    no address answered
 │   ├── BrokerTimeout        an answer did not come in time
@@ -135,6 +136,18 @@ class SetupError(MqcamError):
 
 class NotSetUp(SetupError):
     """A directory that holds no complete broker."""
+
+
+class ControlError(MqcamError):
+    """A running agent that cannot be asked: ``code`` for programs, ``text`` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        self.text = text
+        super().__init__(code, text)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class BrokerError(MqcamError):

@@ -62,7 +62,7 @@ class Redactor:
         for pattern, replacement in _RULES:
             text = pattern.sub(replacement, text)
         text = _NAMED.sub(rf"\1\2{HIDDEN}", text)
-        return _IPV6.sub(_without_address, _IPV4.sub(_without_address, text))
+        return _IPV4.sub(_without_address, _IPV6.sub(_without_address, text))
 
     def field(self, name: str, value: object) -> object:
         """Return the value of a log field without secrets; numbers and None stay themselves."""
