@@ -80,8 +80,8 @@ if TYPE_CHECKING:
     Sink = Callable[[AccessUnit], None]
     """Takes a unit on the source's thread; must return at once and never raise."""
 
-    StateListener = Callable[[SourceState, str], None]
-    """Takes a state and a sentence on the source's thread; same duties as a sink."""
+    StateListener = Callable[[SourceState, StreamInfo | None, str], None]
+    """Takes a state, what is delivered and a sentence on the source's thread, as a sink does."""
 
 
 class VideoSource(Protocol):

@@ -1,0 +1,113 @@
+"""Turn a film's pictures upright and fit them into one size with square dots, bars around.
+
+It must not know files or time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from av.filter import Graph
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
+from mqcam.errors import SourceError
+
+if TYPE_CHECKING:
+    from av.filter.context import FilterContext
+
+_TURNS: dict[int, tuple[tuple[str, str], ...]] = {
+    90: (("transpose", "cclock"),),
+    180: (("hflip", ""), ("vflip", "")),
+    270: (("transpose", "clock"),),
+}
+
+
+def natural_size(frame: VideoFrame, dot_aspect: float) -> tuple[int, int]:
+    """Return the even size at which a picture is upright with square dots."""
+    width, height = _upright(frame, dot_aspect)
+    return _even(width), _even(height)
+
+
+class Fitter:
+    """Fits pictures; builds a new filter whenever their shape changes.
+
+    ``dot_aspect`` is the width of a film's dot divided by its height.
+    """
+
+    def __init__(self, size: tuple[int, int], dot_aspect: float) -> None:
+        self.size = size
+        self._dot_aspect = dot_aspect
+        self._shape: tuple[int, int, str, int, int] | None = None
+        self._filter: tuple[FilterContext, FilterContext] | None = None
+
+    def fit(self, frame: VideoFrame) -> VideoFrame:
+        """Return the picture as yuv420p in video range and the fitter's size."""
+        shape = _shape_of(frame)
+        if shape != self._shape:
+            self._filter = None if self._is_fit(frame) else self._build(frame)
+            self._shape = shape
+        if self._filter is None:
+            return frame
+        source, sink = self._filter
+        source.push(frame)
+        fitted = sink.pull()
+        if not isinstance(fitted, VideoFrame):
+            raise SourceError("film", "the scaler gave no picture")
+        return fitted
+
+    def _is_fit(self, frame: VideoFrame) -> bool:
+        return (
+            frame.format.name == "yuv420p"
+            and frame.color_range != ColorRange.JPEG
+            and _turn_of(frame) == 0
+            and (frame.width, frame.height) == natural_size(frame, self._dot_aspect) == self.size
+        )
+
+    def _build(self, frame: VideoFrame) -> tuple[FilterContext, FilterContext]:
+        width, height = self.size
+        natural_width, natural_height = _upright(frame, self._dot_aspect)
+        ratio = min(width / natural_width, height / natural_height)
+        inner_width = min(_even(natural_width * ratio + 1), width)
+        inner_height = min(_even(natural_height * ratio + 1), height)
+        left, top = _even((width - inner_width) / 2, 0), _even((height - inner_height) / 2, 0)
+        kind = "pc" if frame.color_range == ColorRange.JPEG else "unspecified"
+        graph = Graph()
+        steps = [
+            graph.add(
+                "buffer",
+                f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
+                f":time_base=1/1000000:range={kind}",
+            ),
+            *(graph.add(name, argument) for name, argument in _TURNS.get(_turn_of(frame), ())),
+            graph.add("scale", f"{inner_width}:{inner_height}:flags=bilinear:out_range=tv"),
+            graph.add("format", "pix_fmts=yuv420p"),
+            graph.add("pad", f"{width}:{height}:{left}:{top}:black"),
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(*steps).configure()
+        return steps[0], steps[-1]
+
+
+def _shape_of(frame: VideoFrame) -> tuple[int, int, str, int, int]:
+    return (
+        frame.width,
+        frame.height,
+        frame.format.name,
+        int(frame.color_range),
+        _turn_of(frame),
+    )
+
+
+def _turn_of(frame: VideoFrame) -> int:
+    """Return how far to turn a picture counter-clockwise: 0, 90, 180 or 270 degrees."""
+    turn = getattr(frame, "rotation", 0)  # PyAV 14.0 has no such attribute
+    return round(turn / 90) * 90 % 360
+
+
+def _upright(frame: VideoFrame, dot_aspect: float) -> tuple[float, float]:
+    width, height = frame.width * dot_aspect, float(frame.height)
+    return (height, width) if _turn_of(frame) % 180 else (width, height)
+
+
+def _even(value: float, least: int = 2) -> int:
+    return max(int(value) // 2 * 2, least)
