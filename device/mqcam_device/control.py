@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+Handler = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
 """Takes the request's ``args``, returns the reply's ``result``; may raise MqcamError."""
 
 MAX_REPLY_BYTES = 1024 * 1024
@@ -137,11 +137,9 @@ class ControlServer:
         verb = "?"
         try:
             verb, arguments = _parse(line, self._limits.request_bytes)
-            if verb not in self._verbs:
-                known = ", ".join(sorted(self._verbs))
-                raise ControlError("unknown-verb", f"this agent only knows: {known}")
+            handler = self._handler(verb)
             async with asyncio.timeout(self._limits.answer_s):
-                result = await self._verbs[verb](arguments)
+                result = await handler(arguments)
             return json.dumps({"ok": True, "result": result}).encode() + b"\n"
         except TimeoutError:
             return _failure("timeout", f"no answer within {self._limits.answer_s:g} s")
@@ -151,6 +149,12 @@ class ControlServer:
             # A mistake in a verb must not end the agent, which is busy showing video.
             logger.exception("control verb failed", extra=log.fields(verb=verb))
             return _failure("internal", "the agent made a mistake; its log tells more")
+
+    def _handler(self, verb: str) -> Handler:
+        if verb not in self._verbs:
+            known = ", ".join(sorted(self._verbs))
+            raise ControlError("unknown-verb", f"this agent only knows: {known}")
+        return self._verbs[verb]
 
 
 def socket_path(name: str, runtime_dir: Path) -> Path:
@@ -206,7 +210,7 @@ def _read_reply(connection: socket.socket, deadline: float) -> bytes:
     return reply
 
 
-def _parse(line: bytes, limit_bytes: int) -> tuple[str, Mapping[str, Any]]:
+def _parse(line: bytes, limit_bytes: int) -> tuple[str, dict[str, Any]]:
     if len(line) > limit_bytes:
         raise ControlError("too-big", f"a request has at most {limit_bytes} bytes")
     with contextlib.suppress(ValueError, RecursionError):

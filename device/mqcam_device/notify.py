@@ -1,17 +1,18 @@
 """Tell systemd how the agent is: ready, its status, alive, stopping (sd_notify(3)).
 
-It must not know what "alive" means here: whoever calls ``watchdog`` has looked.
+It must not know what "alive" means here: whoever hands ``is_alive`` over has looked.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,17 @@ class Notifier:
     def watchdog(self) -> None:
         """Say that the agent is alive."""
         self._send("WATCHDOG=1")
+
+    async def keep_alive(self, is_alive: Callable[[], bool] = lambda: True) -> None:
+        """Call ``watchdog`` as often as systemd wants until cancelled, but only while alive.
+
+        That this runs at all proves that the event loop turns; ``is_alive`` may look further.
+        """
+        interval_s = self.watchdog_interval_s
+        while interval_s is not None:
+            if is_alive():
+                self.watchdog()
+            await asyncio.sleep(interval_s)
 
     def stopping(self) -> None:
         """Say that the agent ends on purpose."""

@@ -72,6 +72,9 @@ class DeviceSettings:
     ice: IceSettings = field(default_factory=IceSettings)
     log: LogSettings = field(default_factory=LogSettings)
     runtime_dir: Path = Path("/run/mqcam")
+    """Where the control socket is; must be writable by the agent."""
+    state_dir: Path = Path("/var/lib/mqcam")
+    """What the agent keeps over a restart; must be writable by the agent."""
 
 
 def load_settings(path: Path | str) -> DeviceSettings:
@@ -91,6 +94,7 @@ def load_settings(path: Path | str) -> DeviceSettings:
         credentials=_credentials_path(settings.credentials, folder),
         source=source,
         runtime_dir=folder / settings.runtime_dir,
+        state_dir=folder / settings.state_dir,
     )
 
 
