@@ -39,7 +39,9 @@ Kind = Literal["device", "viewer"]
 class ShippedBroker:
     """One broker on a loopback port of its own, with a directory that every user may enter."""
 
-    def __init__(self, *, port: int | None = None, namespace: str = "mqcam") -> None:
+    def __init__(
+        self, *, port: int | None = None, ws_port: int | None = None, namespace: str = "mqcam"
+    ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="mqcam-broker-"))
         self.root.chmod(0o755)  # as root, mosquitto becomes a user who must get in
         self.port = port if port is not None else free_port()
@@ -48,6 +50,8 @@ class ShippedBroker:
         self.log_file = self.root / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
         where = ["--bind", "127.0.0.1", "--port", str(self.port), "--namespace", namespace]
+        if ws_port is not None:
+            where += ["--ws-port", str(ws_port)]
         try:
             self.command("init", *where)
         except BaseException:
