@@ -256,4 +256,9 @@ def _rejected_lines(section: Section, transport: list[str]) -> list[str]:
         lines.append(f"a=mid:{section.mid}")
     if section.kind in ("audio", "video"):
         lines += ["a=inactive", "a=rtcp-mux"]
+        # aiortc as a viewer insists on a codec that it knows even where nothing is sent.
+        names = section.attributes.every("rtpmap")
+        kept = next((name for name in names if name.split()[:1] == [section.formats[0]]), None)
+        if kept is not None:
+            lines.append(f"a=rtpmap:{' '.join(kept.split())}")
     return lines

@@ -178,7 +178,9 @@ class IcePath:
         self._remote_count = 0
         self._name_count = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._gathering: asyncio.Task[None] | None = None
         self._is_settled = False
+        self._is_closed = False
 
     @property
     def is_lost(self) -> bool:
@@ -196,7 +198,13 @@ class IcePath:
 
     async def gather(self) -> list[str]:
         """Open the sockets and return the local candidates; raises ConnectFailed without any."""
-        await self.gatherer.gather()
+        if self._gathering is None and not self._is_closed:
+            self._gathering = asyncio.create_task(self.gatherer.gather(), name="mqcam-ice-gather")
+        if self._gathering is not None:
+            # Never cancelled: aioice would lose the sockets that it has opened by then.
+            await asyncio.shield(self._gathering)
+        if self._is_closed:
+            raise ConnectFailed("ice", "the connection is closed: make a new one")
         candidates = self.gatherer.getLocalCandidates()
         if not candidates:
             raise ConnectFailed(
@@ -249,7 +257,9 @@ class IcePath:
 
     async def close(self) -> None:
         """Stop looking and close the sockets."""
-        self._is_settled = True
+        self._is_settled = self._is_closed = True
+        if self._gathering is not None:
+            await asyncio.gather(self._gathering, return_exceptions=True)
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -281,6 +291,8 @@ class IcePath:
             self.refused[Refusal.UNRESOLVED] += 1
 
     def _explain(self) -> str:
+        if self._is_closed:
+            return "the connection was closed before a path was found"
         local = len(self.gatherer.getLocalCandidates())
         if not self._remote_count:
             return (

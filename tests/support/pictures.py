@@ -1,0 +1,52 @@
+"""Synthetic H.264 for tests: a track of encoded packets, as a camera's encoder would give them."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.video
+from aiortc import MediaStreamTrack
+
+RTP_CLOCK_HZ = 90_000
+
+
+def encode_pictures(count: int, *, width: int = 320, height: int = 240) -> list[av.Packet[Any]]:
+    """Encode ``count`` grey pictures with an IDR first and SPS and PPS in front of it."""
+    context = av.CodecContext.create("libx264", "w")
+    assert isinstance(context, av.video.codeccontext.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+    context.time_base = Fraction(1, RTP_CLOCK_HZ)
+    context.framerate = Fraction(30, 1)
+    context.options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline"}
+    packets: list[av.Packet[Any]] = []
+    for number in range(count):
+        frame = av.VideoFrame(width, height, "yuv420p")
+        for plane in frame.planes:
+            plane.update(bytes([(40 + number * 3) % 256]) * plane.buffer_size)
+        frame.pts = number * RTP_CLOCK_HZ // 30
+        frame.time_base = Fraction(1, RTP_CLOCK_HZ)
+        packets += context.encode(frame)
+    packets += context.encode(None)
+    return packets
+
+
+class PacketTrack(MediaStreamTrack):
+    """Yields encoded packets at 100 a second, then waits for its end."""
+
+    kind = "video"
+
+    def __init__(self, packets: list[av.Packet[Any]]) -> None:
+        super().__init__()
+        self._packets = iter(packets)
+
+    async def recv(self) -> av.Packet[Any]:
+        """Return the next packet."""
+        await asyncio.sleep(0.01)
+        packet = next(self._packets, None)
+        if packet is None:
+            await asyncio.Event().wait()
+        assert packet is not None
+        return packet
