@@ -51,10 +51,7 @@ class Fields:
         pattern: re.Pattern[str] | None = None,
     ) -> str:
         """Return a string of at most ``limit`` characters that matches ``pattern`` whole."""
-        value = self._get(name, default)
-        if value is default:
-            return value
-        return self._checked_text(name, value, limit, pattern)
+        return self._checked_text(name, self._get(name, default), limit, pattern)
 
     def texts(self, name: str, *, count: int, limit: int) -> tuple[str, ...]:
         """Return at most ``count`` strings; an absent field is an empty list."""
@@ -65,8 +62,6 @@ class Fields:
     def integer(self, name: str, *, low: int, high: int, default: int | None = None) -> int:
         """Return an integer from ``low`` to ``high``."""
         value = self._get(name, default)
-        if value is default:
-            return value
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self._wrong(name, f"an integer from {low} to {high}")
         return value

@@ -43,7 +43,8 @@ _GRANT_MAX_CHARS = 4096
 _CODE = re.compile(r"[a-z0-9-]{1,64}")
 _SESSION = re.compile(r"[A-Za-z0-9_-]{0,64}")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{0,64}")
-_HASH = re.compile(r"[A-Za-z0-9_-]{43}|")
+_HASH = re.compile(r"[A-Za-z0-9_-]{43}")
+_HASH_OR_NONE = re.compile(r"([A-Za-z0-9_-]{43})?")
 _SIDE_MAX_PX = 16_384
 _FPS_MAX = 1_000.0
 _BITRATE_MAX_BPS = 1_000_000_000
@@ -436,7 +437,7 @@ def _read_error(fields: Fields) -> Error:
         n=fields.integer("n", low=0, high=INTEGER_MAX),
         code=fields.text("code", limit=CODE_MAX_CHARS, pattern=_CODE),
         text=clean_text(fields.text("text", limit=TEXT_MAX_CHARS, default="")),
-        re=fields.text("re", limit=CODE_MAX_CHARS, pattern=_HASH, default=""),
+        re=fields.text("re", limit=CODE_MAX_CHARS, pattern=_HASH_OR_NONE, default=""),
         nonce=fields.text("nonce", limit=CODE_MAX_CHARS, pattern=_NONCE, default=""),
         speaks=fields.optional_integer("speaks", low=1, high=INTEGER_MAX),
         received=fields.optional_integer("received", low=1, high=INTEGER_MAX),

@@ -5,19 +5,48 @@ It must not know sockets, clocks or media: the shell brings what arrives and obe
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from mqcam.errors import LocalProtocolError
+from mqcam.protocol.codes import Code, Drop, sentence
+from mqcam.protocol.effects import Answered, Renamed, Send, SessionKey, StatusChanged
+from mqcam.protocol.engine import Engine
+from mqcam.protocol.held import Held
+from mqcam.protocol.inbox import Arrival, Inbox, Refusal
+from mqcam.protocol.limits import Limits
+from mqcam.protocol.messages import (
+    Answer,
+    Bye,
+    Candidates,
+    Error,
+    Gone,
+    Offer,
+    Status,
+    Want,
+    encode,
+)
+from mqcam.protocol.presence import Presence
+from mqcam.protocol.roles import VIEWER, Action, Event, State
+from mqcam.protocol.session import Cause, Session
+from mqcam.protocol.topics import SESSION_BYTES, Kind, Namespace, new_session_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mqcam.protocol.deadlines import Deadlines
-    from mqcam.protocol.effects import Effect, Inbound, Send, SessionKey
+    from mqcam.protocol.effects import Effect, Inbound
     from mqcam.protocol.envelope import Envelope
-    from mqcam.protocol.messages import Status, Want
 
 
 class ViewerEndpoint:
-    """Offer sessions to devices, keep them and remember the devices' statuses."""
+    """Offer sessions to devices, keep them, and remember the devices' statuses.
+
+    ``highest_version`` tells the highest wire version that a device was ever seen to sign; a
+    message of a lower one is refused. No method raises because of what a stranger sent; a local
+    event for a session that is over is ignored.
+    """
 
     def __init__(
         self,
@@ -27,15 +56,71 @@ class ViewerEndpoint:
         envelope: Envelope,
         deadlines: Deadlines,
         random_bytes: Callable[[int], bytes],
-        highest_version: Callable[[str], int] = lambda device: 1,
+        highest_version: Callable[[str], int] = lambda _: 1,
         allow_loopback: bool = False,
-    ) -> None: ...
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._name = name
+        self._deadlines = deadlines
+        self._random_bytes = random_bytes
+        self._highest_version = highest_version
+        self._topics = Namespace(namespace)
+        self._presence = Presence(
+            status_ttl_s=deadlines.status_ttl_s, devices_max=self._limits.devices
+        )
+        self._inbox = Inbox(
+            namespace=self._topics,
+            own=Kind.TO_VIEWER,
+            name=name,
+            envelope=envelope,
+            limits=self._limits,
+        )
+        self._engine = Engine(
+            role=VIEWER,
+            envelope=envelope,
+            deadlines=deadlines,
+            limits=self._limits,
+            allow_loopback=allow_loopback,
+            perform={Action.TELL_ANSWER: self._tell_answer, Action.RETRY: self._retry},
+            on_end=lambda *_: None,
+            explain=self._explain,
+        )
+
     @property
-    def statuses(self) -> Mapping[str, Status]: ...
+    def statuses(self) -> Mapping[str, Status]:
+        """The last status of every device that was heard of."""
+        return self._presence.statuses
+
     @property
-    def next_deadline(self) -> float | None: ...
-    def will(self, key: SessionKey) -> Send: ...
-    def take_pending(self) -> dict[str, int]: ...
+    def sessions(self) -> tuple[SessionKey, ...]:
+        """The sessions that are not over."""
+        return tuple(self._engine.sessions)
+
+    @property
+    def pending(self) -> Mapping[str, int]:
+        """How often each code was rejected since `take_pending`."""
+        return self._engine.pending
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do; None while nothing is due ever."""
+        earliest = min(self._engine.next_deadline, self._presence.next_deadline)
+        return None if earliest == math.inf else earliest
+
+    def will(self, key: SessionKey) -> Send:
+        """Return what the broker is to publish when it loses the viewer of this session."""
+        return Send(
+            topic=self._topics.to_device(key.peer, self._name, key.session),
+            payload=encode(Gone()),
+            retain=False,
+            ttl_s=self._deadlines.message_ttl_s,
+        )
+
+    def take_pending(self) -> dict[str, int]:
+        """Return how often each code was rejected since the last call, and count anew."""
+        return self._engine.take_pending()
+
     def offer(
         self,
         device: str,
@@ -45,15 +130,186 @@ class ViewerEndpoint:
         replaces: str | None = None,
         session: str | None = None,
         now: float,
-    ) -> tuple[SessionKey, list[Effect]]: ...
-    def receive(self, message: Inbound, now: float) -> list[Effect]: ...
-    def tick(self, now: float) -> list[Effect]: ...
+    ) -> tuple[SessionKey, list[Effect]]:
+        """Ask a device for a session.
+
+        ``session`` is the id if the shell chose one already (for its will), ``replaces`` the id
+        of the running session that this one is to take over. Raises LocalProtocolError for a
+        name that is no id and for the id of a session that runs.
+        """
+        session = session or new_session_id(self._random_bytes(SESSION_BYTES))
+        key = SessionKey(peer=device, peer_key=self._presence.key(device), session=session)
+        if key in self._engine.sessions:
+            raise LocalProtocolError(f"session {session} runs already")
+        offer = Offer(nonce="", sdp=sdp, want=want or Want(), replaces=replaces or "")
+        self._offer(self._new_session(key, offer, offered_at=now), now)
+        return key, self._engine.take_effects()
+
+    def receive(self, message: Inbound, now: float) -> list[Effect]:
+        """Obey a message that arrived, or reject it."""
+        taken = self._inbox.take(message, now)
+        if isinstance(taken, Refusal):
+            self._refuse_unread(message.topic, taken, now)
+        elif taken.message.v < self._highest_version(taken.names.device):
+            text = f"{taken.names.device} spoke a higher version before"
+            self._engine.reject(message.topic, Drop.DOWNGRADE, text)
+        elif taken.names.kind is Kind.STATUS:
+            self._receive_status(message.topic, taken, now)
+        else:
+            self._receive_session(message.topic, taken, now)
+        return self._engine.take_effects()
+
+    def tick(self, now: float) -> list[Effect]:
+        """Do everything that is due at ``now``."""
+        self._engine.tick(now)
+        for device in self._presence.expire(now):
+            self._say_gone(device)
+        return self._engine.take_effects()
+
     def local_candidates(
         self, key: SessionKey, candidates: Sequence[str], *, ufrag: str, end: bool, now: float
-    ) -> list[Effect]: ...
-    def connected(self, key: SessionKey, now: float) -> list[Effect]: ...
-    def heard(self, key: SessionKey, at: float) -> None: ...
-    def ended(
-        self, key: SessionKey, *, reason: str, text: str = "", now: float
-    ) -> list[Effect]: ...
-    def stop(self, now: float) -> list[Effect]: ...
+    ) -> list[Effect]:
+        """Send candidates that our connection found, batched."""
+        self._engine.add_local_candidates(key, candidates, ufrag=ufrag, end=end, now=now)
+        return self._engine.take_effects()
+
+    def connected(self, key: SessionKey, now: float) -> list[Effect]:
+        """Note that the connection of a session is there."""
+        return self._local(key, Event.CONNECTED, Cause(now=now))
+
+    def heard(self, key: SessionKey, at: float) -> None:
+        """Note the time of the last authenticated packet (monotonic seconds)."""
+        self._engine.heard(key, at)
+
+    def ended(self, key: SessionKey, *, reason: str, text: str = "", now: float) -> list[Effect]:
+        """Say bye to the device of a session that our side closed."""
+        return self._local(key, Event.LOCAL_END, Cause(now=now, code=reason, text=text))
+
+    def stop(self, now: float) -> list[Effect]:
+        """Say bye to every device."""
+        cause = Cause(now=now, code=Code.SHUTDOWN.value, text="the viewer was closed")
+        for session in list(self._engine.sessions.values()):
+            self._engine.step(session, Event.LOCAL_END, cause)
+        return self._engine.take_effects()
+
+    def _local(self, key: SessionKey, event: Event, cause: Cause) -> list[Effect]:
+        self._engine.local(key, event, cause)
+        return self._engine.take_effects()
+
+    def _new_session(self, key: SessionKey, offer: Offer, *, offered_at: float) -> Session:
+        status = self._presence.status(key.peer)
+        return Session(
+            key=key,
+            topic=self._topics.to_device(key.peer, self._name, key.session),
+            recipient_key="" if status is None else status.seal_key,
+            offer=replace(offer, nonce=self._presence.nonce(key.peer)),
+            held=Held(self._limits),
+            offered_at=offered_at,
+        )
+
+    def _offer(self, session: Session, now: float) -> None:
+        session.number()
+        if not self._engine.store_sdp(session, session.offer, now):
+            return
+        self._engine.step(session, Event.LOCAL_OFFER, Cause(now=now))
+        times = (now + wait_s for wait_s in self._deadlines.offer_resend_s)
+        session.resend_at = tuple(at for at in times if at < session.timeout_at)
+
+    def _refuse_unread(self, topic: str, refusal: Refusal, now: float) -> None:
+        self._engine.reject(topic, refusal.code, refusal.text)
+        names = refusal.names
+        if names is None or refusal.received is None:
+            return
+        # The device speaks only newer versions than we do: waiting cures nothing.
+        session = self._find(names.device, refusal.key, names.session)
+        if session is not None and session.state is State.OFFERED:
+            code = Code.UNSUPPORTED_VERSION.value
+            self._engine.step(session, Event.ERROR, Cause(now=now, code=code, text=refusal.text))
+
+    def _receive_status(self, topic: str, arrival: Arrival, now: float) -> None:
+        device, message = arrival.names.device, arrival.message
+        if isinstance(message, Gone):
+            if self._presence.lose(device):
+                self._say_gone(device)
+            return
+        if not isinstance(message, Status):
+            self._engine.reject(topic, Drop.UNEXPECTED, "no status")
+            return
+        drop = self._presence.hear(device, message, arrival.key, now)
+        if drop is not None:
+            self._engine.reject(topic, drop, "a status that says nothing new, or of too many")
+            return
+        self._engine.emit(StatusChanged(device=device, status=message, gone=False))
+
+    def _say_gone(self, device: str) -> None:
+        status = self._presence.status(device)
+        self._engine.emit(StatusChanged(device=device, status=status, gone=True))
+
+    def _receive_session(self, topic: str, arrival: Arrival, now: float) -> None:
+        names, message = arrival.names, arrival.message
+        if not isinstance(message, Answer | Candidates | Bye | Error):
+            self._engine.reject(topic, Drop.UNEXPECTED, "no device may send this to a viewer")
+            return
+        session = self._find(names.device, arrival.key, names.session)
+        if session is None:
+            self._engine.reject(topic, Drop.UNKNOWN_SESSION, "there is no such session")
+        elif isinstance(message, Answer):
+            self._receive_answer(topic, session, message, now)
+        elif isinstance(message, Candidates):
+            self._engine.receive_candidates(session, message, now)
+        elif isinstance(message, Bye):
+            self._engine.receive_end(session, message, now)
+        else:
+            self._receive_error(topic, session, message, now)
+
+    def _find(self, device: str, key: str, session: str) -> Session | None:
+        return self._engine.sessions.get(SessionKey(peer=device, peer_key=key, session=session))
+
+    def _receive_answer(self, topic: str, session: Session, message: Answer, now: float) -> None:
+        if message.re != session.offer_hash:
+            self._engine.reject(topic, Drop.WRONG_RE, "the answer is to another offer")
+            return
+        session.last_n = max(session.last_n, message.n)
+        self._engine.step(session, Event.ANSWER, Cause(now=now, answer=message))
+
+    def _receive_error(self, topic: str, session: Session, message: Error, now: float) -> None:
+        if message.re not in ("", session.offer_hash):
+            self._engine.reject(topic, Drop.WRONG_RE, "the error is about another offer")
+        elif (
+            message.code == Code.STALE_NONCE
+            and message.nonce
+            and session.state is State.OFFERED
+            and session.retries < self._limits.stale_retries
+        ):
+            self._presence.learn_nonce(session.key.peer, message.nonce)
+            self._engine.step(session, Event.STALE_NONCE, Cause(now=now))
+        else:
+            self._engine.receive_end(session, message, now)
+
+    def _tell_answer(self, session: Session, cause: Cause) -> None:
+        self._engine.emit(Answered(key=session.key, answer=cause.answer))
+
+    def _retry(self, session: Session, cause: Cause) -> None:
+        new_id = new_session_id(self._random_bytes(SESSION_BYTES))
+        key = replace(session.key, session=new_id)
+        again = self._new_session(key, session.offer, offered_at=session.offered_at)
+        again.retries = session.retries + 1
+        again.queue = session.queue.again()
+        self._engine.emit(Renamed(old=session.key, new=key))
+        self._offer(again, cause.now)
+        if not again.queue.is_empty:
+            self._engine.step(again, Event.LOCAL_CANDIDATES, cause)
+
+    def _explain(self, session: Session, code: Code) -> str:
+        if code is not Code.NO_ANSWER:
+            return sentence(code)
+        device = session.key.peer
+        status = self._presence.status(device)
+        if self._presence.is_gone(device):
+            return f"{device} did not answer: the broker lost its connection"
+        if status is None:
+            return (
+                f"{device} did not answer and never said that it is there: check its name, "
+                "and whether this viewer may see it"
+            )
+        return f"{device} did not answer, though its last status says {status.state}"
