@@ -65,6 +65,8 @@ def reason(error: OSError) -> str:
 
 
 def _read(path: Path, limit_bytes: int) -> tuple[bytes, os.stat_result]:
+    if "\0" in str(path):  # no file has such a name, and Python says so with a ValueError
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     with open(path, "rb", opener=_open_without_waiting) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):

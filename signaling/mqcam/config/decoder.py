@@ -91,6 +91,8 @@ class Decoder:
             if elsewhere:
                 places = " or ".join(f"below '{home}'" if home else "at top" for home in elsewhere)
                 return f"does not belong here but {places}"
+            if key in self._homes:
+                return f"belongs to another kind; known here: {', '.join(known)}"
             if close := difflib.get_close_matches(key, known, n=1):
                 return f"unknown key; did you mean '{close[0]}'?"
             close = difflib.get_close_matches(key, self._homes, n=1)
