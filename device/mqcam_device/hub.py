@@ -150,6 +150,13 @@ class Hub:
             if viewer.is_started and self._viewers.get(key) is viewer:
                 self._send(key, viewer, unit)
 
+    def describe(self) -> dict[str, int]:
+        """Return how many viewers each active layer has."""
+        counts = dict.fromkeys(self._layers, 0)
+        for viewer in self._viewers.values():
+            counts[viewer.layer] += 1
+        return counts
+
     def _send(self, key: Hashable, viewer: _Viewer, unit: AccessUnit) -> None:
         if viewer.egress is None:
             return

@@ -63,6 +63,11 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module="aiortc.rtcrtpreceiver",
+        path="RTCRtpReceiver._RTCRtpReceiver__timestamp_mapper",
+        reason="frames must keep the RTP timestamps that sender reports speak of",
+    ),
+    PrivateName(
+        module="aiortc.rtcrtpreceiver",
         path="RemoteStreamTrack",
         reason="the track that the receiver's decoder fills; not exported",
     ),
@@ -89,6 +94,14 @@ class PacketSender(RTCRtpSender):
         self._on_keyframe_request()
 
 
+class UnchangedTimestamps:
+    """What the stock receiver maps RTP timestamps with: not at all."""
+
+    def map(self, timestamp: int) -> int:
+        """Return the timestamp that the frame will have."""
+        return timestamp
+
+
 def make_sender(
     track: MediaStreamTrack,
     media: MediaTransport,
@@ -100,10 +113,14 @@ def make_sender(
 
 
 def make_receiver(media: MediaTransport, video: VideoParameters) -> RTCRtpReceiver:
-    """Make a stock receiver whose ``track`` yields frames; the caller awaits its ``receive``."""
+    """Make a stock receiver whose ``track`` yields frames; the caller awaits its ``receive``.
+
+    A frame's ``pts`` is its RTP timestamp.
+    """
     receiver = RTCRtpReceiver("video", media)
     receiver._track = RemoteStreamTrack("video")  # noqa: SLF001
     receiver._set_rtcp_ssrc(video.local_ssrc)  # noqa: SLF001
+    receiver._RTCRtpReceiver__timestamp_mapper = UnchangedTimestamps()  # type: ignore[attr-defined]  # noqa: SLF001
     return receiver
 
 

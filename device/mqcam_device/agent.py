@@ -1,0 +1,194 @@
+"""The agent: joins protocol, viewers, hub and capture, and owns their tasks.
+
+It must not know files, arguments or the broker's address: ``app`` builds it from those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from mqcam import log
+from mqcam.driver import Driver, outgoing
+from mqcam.protocol.effects import Effect, Ended, RemoteCandidates, Send, Started
+from mqcam.protocol.messages import CaptureState
+
+from mqcam_device.peers import Peers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mqcam.ice import IceSettings
+    from mqcam.mqtt import BrokerState, MqttSession
+    from mqcam.protocol.deadlines import Deadlines
+    from mqcam.protocol.device import DeviceEndpoint
+    from mqcam.protocol.effects import SessionKey
+    from mqcam.transport import Outgoing
+
+    from mqcam_device.capture.process import CaptureProcess
+    from mqcam_device.hub import Hub
+    from mqcam_device.media import SourceState, StreamInfo
+
+logger = logging.getLogger(__name__)
+
+
+class Agent:
+    """One camera, from the broker's messages to its viewers' pictures."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: DeviceEndpoint,
+        hub: Hub,
+        capture: CaptureProcess,
+        ice: IceSettings,
+        deadlines: Deadlines,
+    ) -> None:
+        self._endpoint = endpoint
+        self._hub = hub
+        self._capture = capture
+        self._peers = Peers(signaling=self, hub=hub, ice=ice, connect_s=deadlines.connect_s)
+        self.driver = Driver(endpoint, handle=self._handle, before_tick=self._report_heard)
+        self._session: MqttSession | None = None
+        self._broker_text = "not connected yet"
+        self._capture_state = CaptureState()
+        self._started_at = time.monotonic()
+
+    # what app.py wires
+
+    def bind(self, session: MqttSession) -> None:
+        """Name the broker session that carries the messages."""
+        self._session = session
+        self.driver.bind(session)
+
+    def birth(self) -> Sequence[Outgoing]:
+        """Return what is published after each connection to the broker: the status."""
+        return [outgoing(self._endpoint.birth())]
+
+    def broker_changed(self, state: BrokerState) -> None:
+        """Tell how the broker stands; a running video does not care."""
+        text = f"connected to {state.address}" if state.connected else "not connected"
+        if state.error is not None:
+            text = str(state.error)
+        if text == self._broker_text:
+            return  # a retry that failed as the one before
+        self._broker_text = text
+        if state.connected:
+            logger.info("camera online", extra=log.fields(broker=state.address))
+        else:
+            logger.warning("broker not reached", extra=log.fields(reason=text))
+
+    def source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
+        """Tell viewers how the source is: a restarting camera is a message, never a reconnect."""
+        self._capture_state = CaptureState(
+            state=state.value,
+            width=info.width if info else None,
+            height=info.height if info else None,
+            fps_min=info.fps_min if info else None,
+            fps_max=info.fps_max if info else None,
+            text=text,
+        )
+        fields = log.fields(state=state.value, encoder=info.encoder if info else None, text=text)
+        logger.info("source", extra=fields)
+        self._apply(self._endpoint.update_status(capture=self._capture_state, now=self._now()))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve viewers until ``stop``; ends earlier only by a mistake in the composition."""
+        if self._session is None:
+            raise RuntimeError("bind() a broker session before run()")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        tasks = {
+            asyncio.create_task(self._session.run(), name="broker session"),
+            asyncio.create_task(self._capture.run(), name="capture process"),
+        }
+        self._apply(self._endpoint.start(self._now()))
+        try:
+            done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await self._shut_down(self._session)
+            stopping.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(stopping, *tasks, return_exceptions=True)
+
+    async def _shut_down(self, session: MqttSession) -> None:
+        last = self._endpoint.stop(self._now())
+        self.driver.close()
+        await self._peers.close()
+        await session.stop([outgoing(effect) for effect in last if isinstance(effect, Send)])
+        await self._capture.stop()
+
+    # what a peer tells the protocol (peers.Signaling)
+
+    def answered(self, key: SessionKey, sdp: str) -> None:
+        """Send the answer."""
+        self._apply(self._endpoint.answered(key, sdp=sdp, now=self._now()))
+
+    def refused(self, key: SessionKey, code: str, text: str) -> None:
+        """Tell the viewer why there is no answer."""
+        logger.info("offer refused", extra=log.fields(code=code, text=text))
+        self._apply(self._endpoint.refused(key, code=code, text=text, now=self._now()))
+
+    def found(self, key: SessionKey, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
+        """Send local candidates that the answer did not hold."""
+        self._apply(
+            self._endpoint.local_candidates(key, candidates, ufrag=ufrag, end=end, now=self._now())
+        )
+
+    def connected(self, key: SessionKey) -> None:
+        """Note that a viewer is reached."""
+        self._apply(self._endpoint.connected(key, self._now()))
+
+    def ended(self, key: SessionKey, code: str, text: str) -> None:
+        """Note that this side ended a session."""
+        self._apply(self._endpoint.ended(key, reason=code, text=text, now=self._now()))
+
+    # what the control socket asks
+
+    def status(self) -> dict[str, object]:
+        """Return how the agent is, for the ``status`` verb."""
+        return {
+            "uptime_s": round(time.monotonic() - self._started_at, 1),
+            "broker": self._broker_text,
+            "source": self._capture_state.state,
+            "source_text": self._capture_state.text,
+            "capture_pid": self._capture.pid,
+            "viewers": len(self._peers),
+            "layers": self._hub.describe(),
+        }
+
+    def viewers(self) -> list[dict[str, object]]:
+        """Return who is watching, for the ``viewers`` verb."""
+        return [peer.describe() for peer in self._peers]
+
+    # effects
+
+    def _apply(self, effects: Sequence[Effect]) -> None:
+        self.driver.apply(effects)
+
+    def _handle(self, effect: Effect) -> None:
+        match effect:
+            case Started(key=key, offer=offer):
+                self._peers.start(key, offer)
+            case RemoteCandidates(key=key, candidates=candidates, ufrag=ufrag, end=end):
+                self._peers.add_candidates(key, candidates, ufrag=ufrag, end=end)
+            case Ended(key=key, code=code, text=text):
+                logger.info(
+                    "session ended", extra=log.fields(session=key.session, code=code, text=text)
+                )
+                self._peers.end(key)
+            case _:
+                raise RuntimeError(f"a device has no use for {type(effect).__name__}")
+
+    def _report_heard(self) -> None:
+        for peer in self._peers:
+            if peer.heard_at:
+                self._endpoint.heard(peer.key, peer.heard_at)
+
+    @staticmethod
+    def _now() -> float:
+        return time.monotonic()

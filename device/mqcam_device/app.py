@@ -1,0 +1,208 @@
+"""Build an agent from its configuration: the one place that knows every part.
+
+It must not hold rules: it only chooses, connects and starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from mqcam.credentials import load_credentials
+from mqcam.driver import outgoing
+from mqcam.errors import CredentialsError
+from mqcam.files import read_private, reason, write_atomically
+from mqcam.ice import IceSettings
+from mqcam.mqtt import MqttSession, Subscription
+from mqcam.protocol.deadlines import Deadlines
+from mqcam.protocol.device import DeviceEndpoint
+from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
+from mqcam.trust import PlainEnvelope
+
+from mqcam_device.agent import Agent
+from mqcam_device.capture.process import CaptureProcess
+from mqcam_device.control import ControlServer
+from mqcam_device.hub import Hub
+from mqcam_device.media import SourceSettings
+from mqcam_device.notify import Notifier
+from mqcam_device.settings import FilmSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mqcam.credentials import Credentials
+
+    from mqcam_device.media import AccessUnit, SourceState, StreamInfo
+    from mqcam_device.settings import DeviceSettings
+
+SESSION_EXPIRY_S = 20
+"""How long the broker keeps offers for an agent that is away (protocol.md 1)."""
+
+NEVER_RETAINED = 2
+"""MQTT 5, section 3.8.3.1: retained messages are not sent; mailboxes have none to send."""
+
+
+WILL_DELAY_S = 5
+"""A blip of the broker does not grey the camera."""
+
+CLIENT_ID_FILE = "{name}.client-id"
+
+
+class App:
+    """A built agent with its broker session and its control socket, ready to run."""
+
+    def __init__(self, settings: DeviceSettings, *, deadlines: Deadlines | None = None) -> None:
+        credentials = load_device_credentials(settings.credentials)
+        timers = deadlines or Deadlines()
+        capture = CaptureProcess(
+            source_settings(settings, label=credentials.name),
+            on_unit=self._deliver,
+            on_state=self._source_changed,
+        )
+        self._hub = Hub(
+            request_keyframe=capture.request_keyframe,
+            set_active=capture.set_active,
+            clock=time.monotonic,
+            call_later=lambda delay_s, call: asyncio.get_running_loop().call_later(delay_s, call),
+            keyframe_interval_s=timers.keyframe_interval_s,
+        )
+        endpoint = DeviceEndpoint(
+            namespace=credentials.namespace,
+            name=credentials.name,
+            boot=secrets.token_urlsafe(16),
+            envelope=PlainEnvelope(credentials.namespace),
+            deadlines=timers,
+            max_viewers=settings.max_viewers,
+            random_bytes=secrets.token_bytes,
+            allow_loopback=settings.ice.loopback,
+        )
+        self.agent = Agent(
+            endpoint=endpoint,
+            hub=self._hub,
+            capture=capture,
+            ice=ice_settings(settings),
+            deadlines=timers,
+        )
+        self.name = credentials.name
+        self._session = self._broker_session(settings, credentials, endpoint)
+        self.agent.bind(self._session)
+        self._control = ControlServer(
+            credentials.name,
+            {"status": self._status, "viewers": self._viewers},
+            runtime_dir=settings.runtime_dir,
+        )
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; tells systemd how it goes."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        notifier = Notifier()
+        async with self._control:
+            watchdog = asyncio.create_task(notifier.keep_alive(), name="watchdog")
+            notifier.ready()
+            try:
+                await self.agent.run(stop)
+            finally:
+                notifier.stopping()
+                watchdog.cancel()
+                await asyncio.gather(watchdog, return_exceptions=True)
+
+    def _broker_session(
+        self, settings: DeviceSettings, credentials: Credentials, endpoint: DeviceEndpoint
+    ) -> MqttSession:
+        topics = Namespace(credentials.namespace)
+        return MqttSession(
+            credentials.broker_settings(),
+            client_id=client_id(settings.state_dir, credentials.name),
+            receive=self.agent.driver.receive,
+            clean_start=False,
+            session_expiry_s=SESSION_EXPIRY_S,
+            subscriptions=(
+                Subscription(
+                    topic=topics.device_filter(credentials.name), retain_handling=NEVER_RETAINED
+                ),
+                Subscription(topic=topics.status(credentials.name)),
+            ),
+            birth=self.agent.birth,
+            will=outgoing(endpoint.will()),
+            will_delay_s=WILL_DELAY_S,
+            on_state=self.agent.broker_changed,
+        )
+
+    # Capture, hub and agent know each other only through these two.
+
+    def _deliver(self, unit: AccessUnit) -> None:
+        self._hub.publish(unit)
+
+    def _source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
+        self.agent.source_changed(state, info, text)
+
+    async def _status(self, _request: dict[str, object]) -> dict[str, object]:
+        return self.agent.status()
+
+    async def _viewers(self, _request: dict[str, object]) -> dict[str, object]:
+        return {"viewers": self.agent.viewers()}
+
+
+def load_device_credentials(path: Path) -> Credentials:
+    """Read the credentials of a device; raises CredentialsError also for a viewer's."""
+    credentials = load_credentials(path)
+    if credentials.kind != "device":
+        raise CredentialsError(
+            str(path),
+            f"these are a {credentials.kind}'s credentials: "
+            "use the file that 'mqcam-broker add-device' wrote",
+        )
+    return credentials
+
+
+def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:
+    """Return what the capture child needs to know."""
+    source, video = settings.source, settings.video
+    return SourceSettings(
+        kind=source.kind,
+        path=str(source.path) if isinstance(source, FilmSource) else None,
+        width=video.size.width if video.size else None,
+        height=video.size.height if video.size else None,
+        fps=float(video.fps),
+        bitrate_bps=video.bitrate_bps,
+        max_bitrate_bps=video.max_bitrate_bps,
+        label=label,
+    )
+
+
+def ice_settings(settings: DeviceSettings) -> IceSettings:
+    """Return which addresses viewers may learn."""
+    return IceSettings(
+        loopback=settings.ice.loopback, interfaces_exclude=settings.ice.exclude_interfaces
+    )
+
+
+def client_id(state_dir: Path, name: str) -> str:
+    """Return the agent's MQTT client id, made once and kept, so that queued offers survive.
+
+    It is a secret of a kind: who knows it and has an account can take over the session.
+    """
+    path = state_dir / CLIENT_ID_FILE.format(name=name)
+    try:
+        kept = read_private(path).decode("ascii", errors="replace").strip()
+    except FileNotFoundError:
+        kept = ""
+    except OSError as error:
+        raise CredentialsError(str(path), reason(error)) from error
+    if kept.startswith(f"{name}-"):
+        return kept
+    made = new_client_id(name, secrets.token_bytes(CLIENT_ID_BYTES))
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, made.encode("ascii"))
+    except OSError as error:
+        raise CredentialsError(
+            str(path), f"{reason(error)}; name a folder that can be written with 'state_dir'"
+        ) from error
+    return made

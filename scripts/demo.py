@@ -1,0 +1,218 @@
+"""Show the whole thing on one machine: broker, camera agent and viewer as separate processes.
+
+They know each other only through MQTT. Everything lives in a temporary folder that is removed at
+the end. Settings come from the environment: ``DEMO_SOURCE`` (``pattern`` or a film file),
+``DEMO_SECONDS`` (end after so many seconds; exit 0 only if video was seen).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CAMERA = "front"
+VIEWER = "laptop"
+READY_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+SNAPSHOT = Path("demo-snapshot.jpg")
+BIN = Path(sys.executable).parent
+
+
+class DemoError(Exception):
+    """Why the demo cannot go on, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the person asked for."""
+
+    source: str
+    seconds: float
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Wish:
+        """Read the two settings; raises ``DemoError`` with the sentence to print."""
+        raw = environment.get("DEMO_SECONDS", "0") or "0"
+        try:
+            seconds = float(raw)
+        except ValueError:
+            raise DemoError(f"DEMO_SECONDS={raw} is not a number of seconds") from None
+        if not 0 <= seconds < float("inf"):
+            raise DemoError(f"DEMO_SECONDS={raw}: 0 (until Ctrl-C) or more seconds are needed")
+        return cls(source=environment.get("DEMO_SOURCE", "") or "pattern", seconds=seconds)
+
+
+def source_yaml(source: str) -> str:
+    """Return the ``source`` block of the device configuration."""
+    if source == "pattern":
+        return "source: {kind: pattern}\n"
+    film = Path(source).expanduser().resolve()
+    if not film.is_file():
+        raise DemoError(
+            f"DEMO_SOURCE={source}: there is no such film file; name one, or use 'pattern'"
+        )
+    escaped = str(film).replace("'", "''")
+    return f"source:\n  kind: film\n  path: '{escaped}'\n"
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def run_tool(*arguments: str | Path) -> None:
+    """Run one short command of ours to its end."""
+    command = [str(BIN / str(arguments[0])), *map(str, arguments[1:])]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=READY_TIMEOUT_S, check=False
+    )
+    if done.returncode != 0:
+        raise DemoError((done.stderr or done.stdout).strip() or f"{arguments[0]} failed")
+
+
+class Background:
+    """One program that runs beside us; its output is shown with its name in front."""
+
+    def __init__(self, name: str, command: list[str | Path], *, ready: str) -> None:
+        self.name = name
+        self._ready = threading.Event()
+        self._ready_text = ready
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
+        )
+        self._reader = threading.Thread(target=self._show, name=f"output of {name}", daemon=True)
+        self._reader.start()
+
+    def _lines(self) -> Iterator[str]:
+        if self.process.stdout is not None:
+            yield from self.process.stdout
+
+    def _show(self) -> None:
+        for line in self._lines():
+            print(f"{self.name:>7} | {line.rstrip()}", flush=True)
+            if self._ready_text in line:
+                self._ready.set()
+
+    def wait_ready(self) -> None:
+        """Wait until the program says that it is ready."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not self._ready.wait(0.05):
+            if self.process.poll() is not None:
+                raise DemoError(f"the {self.name} ended before it was ready; its output says why")
+            if time.monotonic() > deadline:
+                raise DemoError(f"the {self.name} was not ready after {READY_TIMEOUT_S:.0f} s")
+
+    def stop(self) -> None:
+        """Ask the program to end, insist after a while."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._reader.join(1.0)
+
+
+def start_broker(stack: ExitStack, state: Path, port: int) -> None:
+    """Make a broker of our own with one account for each side, and start it."""
+    folder = state / "broker"
+    tool = "mqcam-broker"
+    run_tool(tool, "init", "--dir", folder, "--port", str(port), "--address", "127.0.0.1")
+    for verb, name in (("add-device", CAMERA), ("add-viewer", VIEWER)):
+        run_tool(tool, verb, name, "--dir", folder, "--output", state / f"{name}.yaml")
+    broker = Background("broker", [BIN / tool, "run", "--dir", folder], ready="broker ready")
+    stack.callback(broker.stop)
+    broker.wait_ready()
+
+
+def start_camera(stack: ExitStack, state: Path, source: str) -> None:
+    """Write a device configuration and start the agent on it."""
+    config = state / "device.yaml"
+    config.write_text(
+        f"credentials: '{state / CAMERA}.yaml'\n"
+        f"runtime_dir: '{state}'\n"
+        f"state_dir: '{state}'\n"
+        "ice: {loopback: true}\n" + source_yaml(source),
+        encoding="utf-8",
+    )
+    camera = Background(
+        "camera",
+        [BIN / "mqcam-device", "run", "--config", config],
+        ready="camera online",
+    )
+    stack.callback(camera.stop)
+    camera.wait_ready()
+
+
+def watch(state: Path, seconds: float) -> int:
+    """Run the viewer in the foreground until its time is over; return its exit code."""
+    command = [
+        BIN / "mqcam-viewer", "probe", CAMERA,
+        "--credentials", state / f"{VIEWER}.yaml",
+        "--seconds", str(seconds),
+        "--loopback", "--live",
+        "--snapshot", SNAPSHOT,
+    ]  # fmt: skip
+    viewer = subprocess.Popen([str(part) for part in command])
+    try:
+        return viewer.wait()
+    except KeyboardInterrupt:
+        # the terminal sent it to the viewer too, which prints its report and ends
+        return viewer.wait(STOP_TIMEOUT_S)
+    finally:
+        if viewer.poll() is None:
+            viewer.kill()
+            viewer.wait()
+
+
+def demo(wish: Wish) -> int:
+    """Start everything, watch, stop everything; return the viewer's exit code."""
+    source_yaml(wish.source)  # a wrong film name is said before anything starts
+    if shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+        raise DemoError("mosquitto is missing: 'make demo' installs it, or apt install mosquitto")
+    with ExitStack() as stack:
+        state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mqcam-demo-")))
+        state.chmod(0o711)  # mosquitto drops root and must reach its own folder below
+        start_broker(stack, state, free_port())
+        start_camera(stack, state, wish.source)
+        code = watch(state, wish.seconds)
+    if code == 0 and SNAPSHOT.exists():
+        print(f"last picture saved as {SNAPSHOT}")
+    return code
+
+
+def main() -> int:
+    """Run the demo; errors are one sentence."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return demo(Wish.of(os.environ))
+    except DemoError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""A real camera agent in its own processes, for tests and benches: the shipped command, a config.
+
+It must not know what is tested. Start-up and shut-down block for a moment, nothing else does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from mqcam_device.control import ask
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from support.broker import ShippedBroker
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 8.0
+POLL_S = 0.02
+
+
+class RunningAgent:
+    """``mqcam-device run`` for one camera at a broker of the tests; a context manager."""
+
+    def __init__(
+        self,
+        broker: ShippedBroker,
+        *,
+        name: str = "front",
+        settings: str = "",
+        is_loopback: bool = True,
+    ) -> None:
+        self.name = name
+        self.folder = Path(tempfile.mkdtemp(prefix=f"mqcam-{name}-"))
+        self.config = self.folder / "device.yaml"
+        self.log_file = self.folder / "log"
+        credentials = broker.credentials("device", name)
+        self.config.write_text(
+            f"credentials: '{credentials}'\n"
+            f"runtime_dir: '{self.folder}'\n"
+            f"state_dir: '{self.folder}'\n"
+            f"ice: {{loopback: {str(is_loopback).lower()}}}\n{settings}",
+            encoding="utf-8",
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the agent's process id."""
+        if self._process is None:
+            raise RuntimeError("the agent does not run")
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """Return what the agent has logged, over all of its starts."""
+        return self.log_file.read_text("utf-8", "replace") if self.log_file.exists() else ""
+
+    def ask(self, verb: str) -> dict[str, Any]:
+        """Ask the agent over its socket."""
+        return ask(self.name, verb, self.folder)
+
+    def capture_pid(self) -> int:
+        """Return the process id of the capture child."""
+        return int(self.ask("status")["capture_pid"])
+
+    def start(self) -> Self:
+        """Start the agent and wait until the broker knows it."""
+        online_before = self.log.count("camera online")
+        command = [sys.executable, "-m", "mqcam_device.cli", "run", "--config", str(self.config)]
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while self.log.count("camera online") == online_before:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"the agent does not start:\n{self.log}")
+            time.sleep(POLL_S)
+        return self
+
+    def stop(self) -> int:
+        """End the agent in good order; return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the agent as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def kill_capture(self) -> None:
+        """Kill the capture child, and only it."""
+        os.kill(self.capture_pid(), signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if error is not None:
+            sys.stderr.write(f"--- log of the agent {self.name}\n{self.log}")
+        for file in self.folder.iterdir():
+            file.unlink()
+        self.folder.rmdir()
+
+    def _end(self, number: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        if process.poll() is None:
+            process.send_signal(number)
+        try:
+            return process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise RuntimeError(f"the agent did not stop:\n{self.log}") from None

@@ -1,0 +1,202 @@
+"""The ``mqcam-viewer`` command: which cameras there are, and how well one can be seen.
+
+It must not hold logic of the viewer: it reads arguments, prints, and turns errors into exit codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mqcam import log
+from mqcam.errors import ConfigError, CredentialsError, MqcamError
+from mqcam.ice import IceSettings
+from mqcam.private import check_libraries
+
+from mqcam_viewer.client import Client
+from mqcam_viewer.picture import jpeg
+from mqcam_viewer.probe import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mqcam.protocol.messages import Status
+
+    from mqcam_viewer.statistics import Report
+
+CREDENTIALS_VARIABLE = "MQCAM_CREDENTIALS"
+EXIT_FAILURE = 1
+EXIT_BAD_CONFIG = 78
+
+
+def seconds(text: str) -> float:
+    """Read a duration; 0 means for ever."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more seconds")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the description of the command line."""
+    main_parser = argparse.ArgumentParser(
+        prog="mqcam-viewer", description="Watch cameras of mqcam."
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--credentials",
+        type=Path,
+        default=os.environ.get(CREDENTIALS_VARIABLE),
+        help=f"the file that 'mqcam-broker add-viewer' wrote (default: ${CREDENTIALS_VARIABLE})",
+    )
+    common.add_argument("--json", action="store_true", help="print one JSON object")
+    common.add_argument(
+        "--loopback", action="store_true", help="camera and viewer run on this one machine"
+    )
+    common.add_argument("--verbose", action="store_true", help="log what happens")
+    verbs = main_parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    verbs.add_parser("list", parents=[common], help="show the cameras that the broker knows")
+    probe = verbs.add_parser("probe", parents=[common], help="watch a camera and measure it")
+    probe.add_argument("camera", metavar="CAM")
+    probe.add_argument(
+        "--seconds", type=seconds, default=10.0, help="0: until Ctrl-C (default: %(default)g)"
+    )
+    probe.add_argument("--live", action="store_true", help="show a line of statistics each second")
+    probe.add_argument("--snapshot", type=Path, help="save the last picture as JPEG")
+    return main_parser
+
+
+def describe(name: str, status: Status | None) -> str:
+    """Return one line about a camera."""
+    if status is None:
+        return f"{name:24} offline"
+    capture = status.capture
+    size = f"{capture.width}x{capture.height}" if capture.width else ""
+    fps = f"{capture.fps_max:g} fps" if capture.fps_max else ""
+    return f"{name:24} {status.state:10} {size:10} {fps:8} {capture.text}".rstrip()
+
+
+def as_json(status: Status | None) -> dict[str, object]:
+    """Return a camera as ``list --json`` prints it."""
+    if status is None:
+        return {"state": "offline"}
+    capture = status.capture
+    return {
+        "state": status.state,
+        "source": capture.state,
+        "width": capture.width,
+        "height": capture.height,
+        "fps": capture.fps_max,
+    }
+
+
+async def list_cameras(options: argparse.Namespace) -> int:
+    """Print every camera."""
+    async with Client(options.credentials) as client:
+        cameras = await client.cameras()
+    if options.json:
+        print(json.dumps({name: as_json(status) for name, status in cameras.items()}))
+    else:
+        for name, status in cameras.items():
+            print(describe(name, status))
+        if not cameras:
+            print("the broker knows no camera yet")
+    return 0
+
+
+def live_line(report: Report) -> str:
+    """Return the statistics of now as one line."""
+    parts = [
+        f"{report.frames} frames",
+        f"{report.fps:.1f} fps",
+        f"{report.width}x{report.height}",
+        f"{report.bitrate_bps / 1e6:.2f} Mbit/s",
+    ]
+    if report.latency_ms is not None:
+        parts.append(f"latency {report.latency_ms.p50:.0f} ms")
+    parts.append(f"lost {report.packets_lost}")
+    if report.freezes:
+        parts.append(f"freezes {report.freezes}")
+    if report.candidate_pair:
+        parts.append(report.candidate_pair)
+    return "  ".join(parts)
+
+
+def print_report(report: Report, *, is_json: bool) -> None:
+    """Print what was measured."""
+    values = report.as_json()
+    if is_json:
+        print(json.dumps(values))
+        return
+    for key, value in values.items():
+        if isinstance(value, dict):
+            text = "  ".join(f"{name} {part}" for name, part in value.items())
+        else:
+            text = "-" if value is None else str(value)
+        print(f"{key:16} {text}")
+
+
+async def probe_camera(options: argparse.Namespace) -> int:
+    """Watch, report, and succeed only if pictures came."""
+    show = None
+    if options.live:
+        show = lambda report: print(live_line(report), file=sys.stderr, flush=True)  # noqa: E731
+    probe = Probe(options.camera, on_progress=show)
+    ice = IceSettings(loopback=options.loopback)
+    # Ctrl-C and SIGTERM end the watching, not the report.
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    async with Client(options.credentials, ice=ice) as client:
+        watching = asyncio.create_task(
+            probe.run(client, seconds=options.seconds or None), name="probe"
+        )
+        stop = asyncio.create_task(interrupted.wait(), name="interrupt")
+        await asyncio.wait({watching, stop}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (watching, stop):
+            task.cancel()
+        await asyncio.wait({watching, stop})
+        if not watching.cancelled() and watching.exception() is not None:
+            watching.result()
+    if probe.report is None:
+        print("mqcam-viewer: interrupted before the camera answered", file=sys.stderr)
+        return EXIT_FAILURE
+    if options.snapshot is not None and probe.last is not None:
+        options.snapshot.write_bytes(jpeg(probe.last.picture))
+    print_report(probe.report, is_json=options.json)
+    if probe.report.frames == 0:
+        print("mqcam-viewer: connected, but no picture came", file=sys.stderr)
+        return EXIT_FAILURE
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    main_parser = parser()
+    options = main_parser.parse_args(arguments)
+    if options.credentials is None:
+        main_parser.error(f"name the viewer's file with --credentials or ${CREDENTIALS_VARIABLE}")
+    log.configure("info" if options.verbose else "error")
+    try:
+        check_libraries()
+        run = list_cameras if options.verb == "list" else probe_camera
+        return asyncio.run(run(options))
+    except (ConfigError, CredentialsError) as error:
+        print(error, file=sys.stderr)
+        return EXIT_BAD_CONFIG
+    except MqcamError as error:
+        print(f"mqcam-viewer: {error}", file=sys.stderr)
+        return EXIT_FAILURE
+    except KeyboardInterrupt:
+        return EXIT_FAILURE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

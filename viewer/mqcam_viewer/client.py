@@ -1,0 +1,283 @@
+"""A viewer's connection to the broker, shared by all the cameras it watches.
+
+It must not know pictures: sessions have them. Messages come in here and find their session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Self
+
+from mqcam.credentials import Credentials, load_credentials
+from mqcam.driver import Driver, outgoing
+from mqcam.errors import BrokerError, CredentialsError, SessionError
+from mqcam.ice import IceSettings
+from mqcam.mqtt import MqttSession, Subscription
+from mqcam.protocol.deadlines import Deadlines
+from mqcam.protocol.effects import (
+    Answered,
+    Effect,
+    Ended,
+    RemoteCandidates,
+    Renamed,
+    Send,
+    StatusChanged,
+)
+from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
+from mqcam.protocol.viewer import ViewerEndpoint
+from mqcam.trust import PlainEnvelope
+
+from mqcam_viewer.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from mqcam.protocol.effects import SessionKey
+    from mqcam.protocol.messages import Status, Want
+
+    from mqcam_viewer.session import Session
+
+logger = logging.getLogger(__name__)
+
+CONNECT_S = 10.0
+"""How long the broker may take to accept us before ``async with`` gives up."""
+
+STATUS_S = 3.0
+"""How long the broker may take to hand over a camera's retained status."""
+
+QUIET_S = 0.3
+"""A list of cameras is complete when no further status came for this long."""
+
+
+class Client:
+    """A viewer at its broker: ``async with Client(credentials) as client``."""
+
+    def __init__(
+        self,
+        credentials: Credentials | Path | str,
+        *,
+        ice: IceSettings | None = None,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        self._credentials = load_viewer_credentials(credentials)
+        self._ice = ice or IceSettings()
+        self.deadlines = deadlines or Deadlines()
+        self._topics = Namespace(self._credentials.namespace)
+        self._endpoint = ViewerEndpoint(
+            namespace=self._credentials.namespace,
+            name=self._credentials.name,
+            envelope=PlainEnvelope(self._credentials.namespace),
+            deadlines=self.deadlines,
+            random_bytes=secrets.token_bytes,
+            allow_loopback=self._ice.loopback,
+        )
+        self._driver = Driver(self._endpoint, handle=self._handle, before_tick=self._report_heard)
+        self._sessions: dict[SessionKey, Session] = {}
+        self._gone: set[str] = set()
+        self._watched: Counter[str] = Counter()
+        self._status_arrived = asyncio.Event()
+        self._statuses_seen = 0
+        self._broker = MqttSession(
+            self._credentials.broker_settings(),
+            client_id=new_client_id(self._credentials.name, secrets.token_bytes(CLIENT_ID_BYTES)),
+            receive=self._driver.receive,
+            clean_start=True,
+            session_expiry_s=0,
+            subscriptions=(Subscription(topic=self._topics.viewer_filter(self._credentials.name)),),
+        )
+        self._driver.bind(self._broker)
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect to the broker; raises BrokerError."""
+        self._running = asyncio.create_task(self._broker.run(), name="broker session")
+        try:
+            await self._broker.wait_connected(CONNECT_S)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """End the sessions that are left and leave the broker."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave the broker; sessions that still run are told to end."""
+        last = self._endpoint.stop(time.monotonic())
+        self._driver.close()
+        await self._broker.stop([outgoing(each) for each in last if isinstance(each, Send)])
+        if self._running is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+            self._running = None
+
+    def watch(self, camera: str, *, want: Want | None = None) -> Stream:
+        """Return the stream of a camera, to be entered with ``async with``."""
+        return Stream(camera, client=self, want=want)
+
+    async def cameras(self) -> dict[str, Status | None]:
+        """Return every camera that the broker lets us see; None for one that left no status."""
+        everything = self._topics.status("x").replace("/x/", "/+/")
+        await self._broker.subscribe(Subscription(topic=everything))
+        deadline = time.monotonic() + STATUS_S
+        while time.monotonic() < deadline:
+            seen = self._statuses_seen
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(QUIET_S):
+                    await self._next_status()
+            if seen == self._statuses_seen:
+                break
+        await self._broker.unsubscribe(everything)
+        found: dict[str, Status | None] = dict(self._endpoint.statuses)
+        for name in self._gone:
+            found[name] = None
+        return dict(sorted(found.items()))
+
+    # what a stream asks
+
+    def new_session_settings(self) -> tuple[IceSettings, float]:
+        """Return which addresses a session may use, and how long it may take to connect."""
+        return self._ice, self.deadlines.connect_s
+
+    @contextlib.asynccontextmanager
+    async def presence(self, camera: str) -> AsyncIterator[Status]:
+        """Follow a camera's status inside the block; raises SessionError when it is not there."""
+        topic = self._topics.status(camera)
+        if self._watched[camera] == 0:
+            await self._broker.subscribe(Subscription(topic=topic))
+        self._watched[camera] += 1
+        try:
+            yield await self._present(camera)
+        finally:
+            self._watched[camera] -= 1
+            if self._watched[camera] == 0:
+                del self._watched[camera]
+                with contextlib.suppress(BrokerError):
+                    await self._broker.unsubscribe(topic)
+
+    async def _present(self, camera: str) -> Status:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STATUS_S):
+                while camera not in self._endpoint.statuses and camera not in self._gone:
+                    await self._next_status()
+        status = self._endpoint.statuses.get(camera)
+        if camera in self._gone or (status is not None and status.state == "offline"):
+            raise SessionError(
+                "offline", f"the camera {camera} is offline: check its power and its network"
+            )
+        if status is None:
+            raise SessionError(
+                "unknown-camera",
+                f"the broker knows no camera {camera} (waited {STATUS_S:g} s): "
+                "'mqcam-viewer list' shows those that it knows",
+            )
+        return status
+
+    # what a session tells (session.Signaling)
+
+    def offer(self, session: Session, sdp: str, *, replaces: str | None) -> SessionKey:
+        """Send the offer of a session."""
+        key, effects = self._endpoint.offer(
+            session.camera,
+            sdp=sdp,
+            want=session.want,
+            replaces=replaces,
+            now=time.monotonic(),
+        )
+        self._sessions[key] = session
+        self._driver.apply(effects)
+        return key
+
+    def found(self, key: SessionKey, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
+        """Send local candidates that the offer did not hold."""
+        self._driver.apply(
+            self._endpoint.local_candidates(
+                key, candidates, ufrag=ufrag, end=end, now=time.monotonic()
+            )
+        )
+
+    def connected(self, key: SessionKey) -> None:
+        """Note that the camera is reached."""
+        self._driver.apply(self._endpoint.connected(key, time.monotonic()))
+
+    def ended(self, key: SessionKey, code: str, text: str) -> None:
+        """Note that this side ended a session, or saw it end."""
+        self._sessions.pop(key, None)
+        self._driver.apply(self._endpoint.ended(key, reason=code, text=text, now=time.monotonic()))
+
+    # effects
+
+    def _handle(self, effect: Effect) -> None:
+        match effect:
+            case Answered(key=key, answer=answer):
+                self._sessions[key].answered(answer)
+            case RemoteCandidates(key=key, candidates=candidates, ufrag=ufrag, end=end):
+                self._sessions[key].add_candidates(candidates, ufrag=ufrag, end=end)
+            case Renamed(old=old, new=new):
+                session = self._sessions.pop(old)
+                session.key = new
+                self._sessions[new] = session
+            case Ended(key=key, code=code, text=text):
+                self._sessions.pop(key).ended(code, text)
+            case StatusChanged(device=device, gone=gone):
+                (self._gone.add if gone else self._gone.discard)(device)
+                self._statuses_seen += 1
+                self._status_arrived.set()
+            case _:
+                raise RuntimeError(f"a viewer has no use for {type(effect).__name__}")
+
+    async def _next_status(self) -> None:
+        """Wait for a status; the caller bounds it."""
+        self._status_arrived.clear()
+        await self._status_arrived.wait()
+
+    def _report_heard(self) -> None:
+        for key, session in self._sessions.items():
+            if session.heard_at:
+                self._endpoint.heard(key, session.heard_at)
+
+
+def load_viewer_credentials(given: Credentials | Path | str) -> Credentials:
+    """Return the credentials of a viewer; raises CredentialsError, also for a device's."""
+    credentials = given if isinstance(given, Credentials) else load_credentials(given)
+    if credentials.kind != "viewer":
+        raise CredentialsError(
+            str(given) if not isinstance(given, Credentials) else credentials.name,
+            f"these are a {credentials.kind}'s credentials: "
+            "use the file that 'mqcam-broker add-viewer' wrote",
+        )
+    return credentials
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    camera: str,
+    credentials: Credentials | Path | str,
+    *,
+    want: Want | None = None,
+    ice: IceSettings | None = None,
+    deadlines: Deadlines | None = None,
+) -> AsyncIterator[Stream]:
+    """Watch one camera from one viewer's account.
+
+    ``async with connect("front", "laptop.viewer.yaml") as stream`` is all that a program needs.
+    Raises BrokerError, SessionError and CredentialsError, each with a sentence for a person.
+    """
+    async with (
+        Client(credentials, ice=ice, deadlines=deadlines) as client,
+        client.watch(camera, want=want) as stream,
+    ):
+        yield stream

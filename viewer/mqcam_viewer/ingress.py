@@ -1,0 +1,142 @@
+"""A camera's pictures over the stock RTCRtpReceiver: RTP in, decoded frames out.
+
+It must not know sessions or who shows the frames. The media engine will replace it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aiortc.mediastreams import MediaStreamError
+from mqcam.remoteclock import RemoteClock
+from mqcam.rtcp import (
+    ReferenceTime,
+    ntp_from_unix_ns,
+    read_reference_delays,
+    read_sender_report,
+    round_trip_ns,
+    write_reference_time,
+)
+from mqcam.stock import make_receiver, receive_parameters
+
+from mqcam_viewer.frames import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mqcam.connection import Connection
+
+INTERVAL_S: Final = 1.0
+"""How often the camera's clock is compared with ours."""
+
+FIRST_INTERVALS_S: Final = (0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
+"""The first comparisons follow each other quickly: the smallest round trip counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception:
+    """What was received so far; ``bitrate_bps`` is that of the RTP since the first packet."""
+
+    bitrate_bps: int
+    packets_lost: int
+    rtt_ms: float | None
+
+
+class StockIngress:
+    """Receive and decode one stream; frames go to ``on_frame`` in the event loop.
+
+    The camera's clock is compared with ours each second, so that each frame knows its age.
+    """
+
+    def __init__(self, connection: Connection, *, on_frame: Callable[[Frame], None]) -> None:
+        self._connection = connection
+        self._media = connection.media
+        self._on_frame = on_frame
+        self._receiver = make_receiver(connection.media, connection.video)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._first_rtp_at: float | None = None
+        self._clock = RemoteClock()
+        self._ntp_offset_ns = time.time_ns() - time.monotonic_ns()
+
+    async def start(self) -> None:
+        """Begin to receive; may come before the connection stands."""
+        self._media.add_rtp_listener(self._see_rtp)
+        self._media.add_rtcp_listener(self._see_rtcp)
+        await self._receiver.receive(receive_parameters(self._connection.video))
+        self._tasks = [
+            asyncio.create_task(self._read(), name="decoded frames"),
+            asyncio.create_task(self._compare_clocks(), name="clock comparison"),
+        ]
+
+    async def stop(self) -> None:
+        """End receiving; may be repeated."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._receiver.stop()
+
+    async def measure(self) -> Reception:
+        """Return what was received so far."""
+        lost = 0
+        for report in (await self._receiver.getStats()).values():
+            if report.type == "inbound-rtp":
+                lost += report.packetsLost
+        elapsed_s = time.monotonic() - self._first_rtp_at if self._first_rtp_at else 0.0
+        shortest_ns = self._clock.round_trip_ns
+        bits = self._media.received.rtp_bytes * 8
+        return Reception(
+            bitrate_bps=round(bits / elapsed_s) if elapsed_s > 0 else 0,
+            packets_lost=lost,
+            rtt_ms=None if shortest_ns is None else round(shortest_ns / 1e6, 2),
+        )
+
+    def _see_rtp(self, _packet: bytes, arrived_at: float) -> None:
+        if self._first_rtp_at is None:
+            self._first_rtp_at = arrived_at
+
+    def _see_rtcp(self, packet: bytes, _arrived_at: float) -> None:
+        arrived_ns = time.monotonic_ns()
+        report = read_sender_report(packet)
+        if report is not None:
+            self._clock.add_report(report, arrived_ns=arrived_ns)
+        for delay in read_reference_delays(packet):
+            round_trip = round_trip_ns(delay, now_ntp=self._ntp_at(arrived_ns))
+            if delay.ssrc == self._connection.video.local_ssrc and round_trip is not None:
+                self._clock.add_round_trip(round_trip, now_ns=arrived_ns)
+
+    def _ntp_at(self, monotonic_ns: int) -> int:
+        return ntp_from_unix_ns(monotonic_ns + self._ntp_offset_ns)
+
+    async def _compare_clocks(self) -> None:
+        """Ask the camera for its time, often at first, then each second, until cancelled."""
+        intervals = itertools.chain(FIRST_INTERVALS_S, itertools.repeat(INTERVAL_S))
+        for interval_s in intervals:
+            await asyncio.sleep(interval_s)
+            reference = ReferenceTime(
+                ssrc=self._connection.video.local_ssrc, ntp=self._ntp_at(time.monotonic_ns())
+            )
+            # Before the connection stands this sends nothing, which costs nothing.
+            await self._media.send(write_reference_time(reference))
+
+    async def _read(self) -> None:
+        """Move decoded frames on; ends with the track."""
+        track: Any = self._receiver.track
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                picture = await track.recv()
+                decoded_at = time.monotonic()
+                captured_ns = self._clock.captured_ns(picture.pts)
+                self._on_frame(
+                    Frame(
+                        picture=picture,
+                        rtp_timestamp=picture.pts,
+                        decoded_at=decoded_at,
+                        captured_at=None if captured_ns is None else captured_ns / 1e9,
+                    )
+                )

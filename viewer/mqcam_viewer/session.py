@@ -1,0 +1,167 @@
+"""One try to watch a camera: an offer, a connection, pictures until it ends.
+
+It must not know topics, nor that other sessions exist: a stream owns those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mqcam.connection import Connection
+from mqcam.errors import AnswerRefused, ConnectFailed, SessionError, StageTimeout
+
+from mqcam_viewer.ingress import StockIngress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mqcam.ice import IceSettings
+    from mqcam.protocol.effects import SessionKey
+    from mqcam.protocol.messages import Answer, Want
+
+    from mqcam_viewer.frames import Frame
+
+
+class Signaling(Protocol):
+    """What a session tells the protocol of its own side."""
+
+    def offer(self, session: Session, sdp: str, *, replaces: str | None) -> SessionKey:
+        """Send the offer."""
+
+    def found(self, key: SessionKey, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
+        """Send local candidates that the offer did not hold."""
+
+    def connected(self, key: SessionKey) -> None:
+        """Note that the peers have reached each other."""
+
+    def ended(self, key: SessionKey, code: str, text: str) -> None:
+        """Note that this side ended the session, or saw it end."""
+
+
+class Session:
+    """Watch ``camera`` once; ``run`` returns when it is over."""
+
+    def __init__(
+        self,
+        camera: str,
+        *,
+        signaling: Signaling,
+        ice: IceSettings,
+        connect_s: float,
+        on_frame: Callable[[Session, Frame], None],
+        want: Want | None = None,
+    ) -> None:
+        self.camera = camera
+        self.want = want
+        self.key: SessionKey | None = None
+        self.offered_at: float | None = None
+        self.connected_at: float | None = None
+        self.first_frame_at: float | None = None
+        self.ingress: StockIngress | None = None
+        self.is_connected = asyncio.Event()
+        self._signaling = signaling
+        self._connect_s = connect_s
+        self._on_frame = on_frame
+        self._is_end_known = False
+        # The answer, or the end of the session, whatever comes first.
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._end: asyncio.Future[SessionError] = asyncio.get_running_loop().create_future()
+        self.connection = Connection(
+            role="viewer", ice=ice, on_candidates=self._found, on_closed=self._closed
+        )
+
+    @property
+    def heard_at(self) -> float:
+        """Return the monotonic second of the last authenticated packet, 0 before the first."""
+        return self.connection.media.heard_at
+
+    @property
+    def alive_at(self) -> float:
+        """Return the monotonic second of the last sign of life, 0 before the connection."""
+        return max(self.heard_at, self.connected_at or 0.0)
+
+    async def run(self, *, replaces: str | None = None) -> SessionError:
+        """Offer, connect and receive; return why it ended. Cancel to end it from this side."""
+        end = SessionError("internal", "the viewer made a mistake; its log says which")
+        try:
+            end = await self._watch(replaces)
+        except asyncio.CancelledError:
+            end = SessionError("closed", "the viewer closed the session")
+            raise
+        except (AnswerRefused, ConnectFailed, StageTimeout) as error:
+            end = SessionError(getattr(error, "code", "not-connected"), str(error))
+        finally:
+            self._tell_end(end)
+            if self.ingress is not None:
+                await self.ingress.stop()
+            await self.connection.close()
+        return end
+
+    def answered(self, answer: Answer) -> None:
+        """Take the camera's answer."""
+        if not self._answer.done():
+            self._answer.set_result(answer)
+
+    def add_candidates(self, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
+        """Hand the camera's candidates to the connection."""
+        self.connection.add_remote_candidates(candidates, ufrag=ufrag, end=end)
+
+    def ended(self, code: str, text: str) -> None:
+        """Take the end that the protocol announced."""
+        self._is_end_known = True
+        if not self._end.done():
+            self._end.set_result(SessionError(code, text))
+
+    async def _watch(self, replaces: str | None) -> SessionError:
+        sdp = await self.connection.create_offer()
+        self.offered_at = time.monotonic()
+        self.key = self._signaling.offer(self, sdp, replaces=replaces)
+        # The protocol bounds this wait: it ends the session when no answer comes.
+        if await self._is_over_before(self._answer):
+            return self._end.result()
+        await self.connection.accept_answer(self._answer.result().sdp)
+        self.ingress = StockIngress(self.connection, on_frame=self._frame)
+        await self.ingress.start()
+        connecting = asyncio.create_task(
+            self.connection.connect(self._connect_s), name=f"connect to {self.camera}"
+        )
+        try:
+            if await self._is_over_before(connecting):
+                return self._end.result()
+            connecting.result()
+        finally:
+            connecting.cancel()
+            await asyncio.wait({connecting})
+        self.connected_at = time.monotonic()
+        self._signaling.connected(self.key)
+        self.is_connected.set()
+        # No deadline: the picture may be wanted for ever; silence is the protocol's to judge.
+        return await self._end
+
+    async def _is_over_before(self, event: asyncio.Future[Any]) -> bool:
+        """Wait for an event or the end of the session; tell whether the end came."""
+        waits: set[asyncio.Future[Any]] = {event, self._end}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return self._end.done()
+
+    def _frame(self, frame: Frame) -> None:
+        if self.first_frame_at is None:
+            self.first_frame_at = frame.decoded_at
+        self._on_frame(self, frame)
+
+    def _found(self, candidates: Sequence[str], end: bool) -> None:
+        if self.key is not None:
+            self._signaling.found(self.key, candidates, ufrag=self.connection.ufrag, end=end)
+
+    def _closed(self, reason: str) -> None:
+        error = SessionError(reason, "the camera closed, or the path to it was lost")
+        self._tell_end(error)
+        if not self._end.done():
+            self._end.set_result(error)
+
+    def _tell_end(self, error: SessionError) -> None:
+        if not self._is_end_known and self.key is not None:
+            self._is_end_known = True
+            self._signaling.ended(self.key, error.code, error.text)

@@ -1,0 +1,234 @@
+"""A camera's pictures for as long as they are wanted: sessions come and go underneath.
+
+It must not know messages or packets: a stream owns one session, or two while one takes over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeGuard
+
+from mqcam.errors import SessionError, StreamEnded
+from mqcam.log import fields
+
+from mqcam_viewer.frames import FrameQueue
+from mqcam_viewer.session import Session
+from mqcam_viewer.statistics import FrameStatistics, Report, percentiles
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mqcam.protocol.messages import Want
+
+    from mqcam_viewer.client import Client
+    from mqcam_viewer.frames import Frame
+
+logger = logging.getLogger(__name__)
+
+SILENCE_S = 1.0
+"""Without any packet for this long a new session is begun beside the old one (media.md 2)."""
+
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Waits before the next session after one that failed; the last one repeats."""
+
+FINAL_CODES = frozenset({"unauthorized", "unsupported-version", "not-acceptable"})
+"""Ends that another try cannot cure."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A session and the task that runs it."""
+
+    session: Session
+    task: asyncio.Task[SessionError]
+
+    async def connected(self) -> SessionError | None:
+        """Wait until the camera is reached; returns why not, where it cannot be.
+
+        The session's own deadlines bound the wait.
+        """
+        waiting = asyncio.create_task(self.session.is_connected.wait(), name="connected")
+        try:
+            await asyncio.wait({waiting, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            await asyncio.wait({waiting})
+        return self.task.result() if self.task.done() else None
+
+    async def stop(self) -> None:
+        """End the session from this side."""
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+
+class Stream:
+    """The pictures of one camera: ``async for frame in stream``; the newest wins.
+
+    Enter it with ``async with``: that raises SessionError when the camera cannot be watched.
+    Later a lost session is replaced by a new one; iteration ends with StreamEnded only when no
+    further try can help.
+    """
+
+    def __init__(self, camera: str, *, client: Client, want: Want | None = None) -> None:
+        self.camera = camera
+        self.reconnects = 0
+        self.statistics = FrameStatistics()
+        self._client = client
+        self._want = want
+        self._frames = FrameQueue()
+        self._current: Running | None = None
+        self._next: Running | None = None
+        self._first: Session | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._resources = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Begin to watch; raises SessionError with the reason when that fails."""
+        try:
+            await self._resources.enter_async_context(self._client.presence(self.camera))
+            await self._connect_first()
+        except BaseException:
+            await self.close()
+            raise
+        self._supervisor = asyncio.create_task(self._supervise(), name=f"stream {self.camera}")
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Stop watching."""
+        await self.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Frame:
+        return await self._frames.get()
+
+    async def close(self) -> None:
+        """Stop watching; may be repeated."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.wait({self._supervisor})
+            self._supervisor = None
+        for running in (self._current, self._next):
+            if running is not None:
+                await running.stop()
+        self._frames.end()
+        await self._resources.aclose()
+
+    async def report(self) -> Report:
+        """Return what was measured so far; both ``_ms`` times count from the offer."""
+        first, statistics = self._first, self.statistics
+        session = self._current.session if self._current else first
+        ingress = session.ingress if session else None
+        received = await ingress.measure() if ingress else None
+        pair = session.connection.selected_pair() if session else None
+        return Report(
+            camera=self.camera,
+            session=session.key.session if session and session.key else "",
+            connected_ms=_since_offer(first, first.connected_at if first else None),
+            first_frame_ms=_since_offer(first, first.first_frame_at if first else None),
+            frames=statistics.frames,
+            fps=round(statistics.fps, 1),
+            width=statistics.width,
+            height=statistics.height,
+            latency_ms=percentiles(statistics.latencies_ms),
+            bitrate_bps=received.bitrate_bps if received else 0,
+            packets_lost=received.packets_lost if received else 0,
+            frames_dropped=self._frames.dropped,
+            freezes=statistics.freezes,
+            rtt_ms=received.rtt_ms if received else None,
+            candidate_pair=str(pair) if pair else None,
+            reconnects=self.reconnects,
+        )
+
+    async def _connect_first(self) -> None:
+        self._current = self._begin(replaces=None)
+        self._first = self._current.session
+        end = await self._current.connected()
+        if end is not None:
+            raise end
+
+    def _begin(self, *, replaces: Session | None) -> Running:
+        ice, connect_s = self._client.new_session_settings()
+        session = Session(
+            self.camera,
+            signaling=self._client,
+            ice=ice,
+            connect_s=connect_s,
+            on_frame=self._frame,
+            want=self._want,
+        )
+        old = replaces.key.session if replaces and replaces.key else None
+        task = asyncio.create_task(session.run(replaces=old), name=f"session of {self.camera}")
+        return Running(session, task)
+
+    def _frame(self, session: Session, frame: Frame) -> None:
+        """Take a picture; once the successor shows one, the predecessor's are old."""
+        if self._current is None or session is not self._current.session:
+            return
+        self.statistics.add(
+            decoded_at=frame.decoded_at,
+            width=frame.width,
+            height=frame.height,
+            latency_ms=frame.latency_ms,
+        )
+        self._frames.put(frame)
+
+    async def _supervise(self) -> None:
+        """Keep one good session; ends by itself only when no try can help."""
+        failures = 0
+        while self._current is not None:
+            await self._until_silent_or_over(self._current)
+            end = self._current.task.result() if self._current.task.done() else None
+            reason = end.text if end else "no packet for a second"
+            logger.info("watching again", extra=fields(camera=self.camera, reason=reason))
+            if not is_final(end):
+                end = await self._replace()
+            if is_final(end):
+                self._frames.end(StreamEnded(end.code, end.text))
+                return
+            if end is None:
+                failures = 0
+                self.reconnects += 1
+            else:
+                logger.info("not connected", extra=fields(camera=self.camera, reason=end.text))
+                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+
+    async def _until_silent_or_over(self, running: Running) -> None:
+        while not running.task.done():
+            silent_s = time.monotonic() - running.session.alive_at
+            if silent_s >= SILENCE_S:
+                return
+            await asyncio.wait({running.task}, timeout=SILENCE_S - silent_s)
+
+    async def _replace(self) -> SessionError | None:
+        """Make a new session before the old one is broken; returns why that failed."""
+        old = self._current
+        self._next = self._begin(replaces=old.session if old else None)
+        end = await self._next.connected()
+        if end is None:
+            self._current, self._next = self._next, None
+            if old is not None:
+                await old.stop()
+        return end
+
+
+def is_final(end: SessionError | None) -> TypeGuard[SessionError]:
+    """Tell whether another try could not help."""
+    return end is not None and end.code in FINAL_CODES
+
+
+def _since_offer(session: Session | None, at: float | None) -> float | None:
+    if session is None or session.offered_at is None or at is None:
+        return None
+    return round((at - session.offered_at) * 1000, 1)
