@@ -20,6 +20,7 @@ MIN_BITRATE_BPS = 100_000
 _TIME_BASE = Fraction(1, 1_000_000)
 _ONE_SLICE_PIXELS = 1280 * 720
 _GOP_S = 3600
+_BUFFER_S = 0.125
 
 
 class X264:
@@ -47,7 +48,7 @@ class X264:
         context.profile = "Baseline"
         # x264 follows a changed bit_rate only in a stream that was opened as CBR at the ceiling.
         context.bit_rate = self.max_bitrate_bps
-        buffer_bits = int(self.max_bitrate_bps * max(0.125, 1.5 / fps))
+        buffer_bits = int(self.max_bitrate_bps * max(_BUFFER_S, 1 / fps))
         context.options = {
             "preset": "ultrafast",
             "tune": "zerolatency",

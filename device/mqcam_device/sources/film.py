@@ -44,6 +44,7 @@ class Film:
         self._next: tuple[VideoFrame, float] | None = None
         self._shown: VideoFrame | None = None
         self._film_fps = _DEFAULT_FPS
+        self._round_s = 0.0
         self._dot_aspect = 1.0
         self._begun_ns = 0
         self._offset_s = 0.0
@@ -118,16 +119,15 @@ class Film:
         """Yield pictures with their time in seconds, growing across the loop's seam."""
         start_s = 0.0
         while True:
-            end_s = start_s
-            for frame, at_s, length_s in self._decode_once():
-                end_s = max(end_s, start_s + at_s + length_s)
+            self._round_s = 0.0
+            for frame, at_s in self._decode_once():
                 yield frame, start_s + at_s
-            if end_s == start_s:
+            if not self._round_s:
                 raise SourceError(self._path, "not one of its pictures can be decoded")
-            start_s = end_s
+            start_s += self._round_s
 
-    def _decode_once(self) -> Iterator[tuple[VideoFrame, float, float]]:
-        """Yield each picture, its time from the film's start and its length, in seconds.
+    def _decode_once(self) -> Iterator[tuple[VideoFrame, float]]:
+        """Yield each picture and its time from the film's start in seconds.
 
         The file is opened anew for each round: not every format can seek to its start.
         """
@@ -146,11 +146,12 @@ class Film:
                     if last_s < frame.time - first_s < last_s + _MAX_JUMP_S:
                         at_s = frame.time - first_s
                 last_s = at_s
+                self._round_s = at_s + length_s
                 interval_s = 1 / self._cap_fps
                 if at_s + length_s / 4 < next_shown_s:
                     continue
                 next_shown_s = max(next_shown_s + interval_s, at_s)
-                yield frame, at_s, length_s
+                yield frame, at_s
 
 
 def open_film(path: str) -> InputContainer:

@@ -38,7 +38,8 @@ class Fitter:
         self.size = size
         self._dot_aspect = dot_aspect
         self._shape: tuple[int, int, str, int, int] | None = None
-        self._filter: tuple[FilterContext, FilterContext] | None = None
+        # The graph is kept because its filters do not keep it: they would point into freed memory.
+        self._filter: tuple[Graph, FilterContext, FilterContext] | None = None
 
     def fit(self, frame: VideoFrame) -> VideoFrame:
         """Return the picture as yuv420p in video range and the fitter's size."""
@@ -48,7 +49,7 @@ class Fitter:
             self._shape = shape
         if self._filter is None:
             return frame
-        source, sink = self._filter
+        _, source, sink = self._filter
         source.push(frame)
         fitted = sink.pull()
         if not isinstance(fitted, VideoFrame):
@@ -63,7 +64,7 @@ class Fitter:
             and (frame.width, frame.height) == natural_size(frame, self._dot_aspect) == self.size
         )
 
-    def _build(self, frame: VideoFrame) -> tuple[FilterContext, FilterContext]:
+    def _build(self, frame: VideoFrame) -> tuple[Graph, FilterContext, FilterContext]:
         width, height = self.size
         natural_width, natural_height = _upright(frame, self._dot_aspect)
         ratio = min(width / natural_width, height / natural_height)
@@ -85,7 +86,7 @@ class Fitter:
             graph.add("buffersink"),
         ]
         graph.link_nodes(*steps).configure()
-        return steps[0], steps[-1]
+        return graph, steps[0], steps[-1]
 
 
 def _shape_of(frame: VideoFrame) -> tuple[int, int, str, int, int]:

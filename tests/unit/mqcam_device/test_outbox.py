@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from mqcam_device.capture import wire
+from mqcam_device.capture.outbox import MAX_BYTES, MAX_UNITS, Outbox
+from mqcam_device.media import AccessUnit
+
+
+def unit(seq: int, *, keyframe: bool = False, size: int = 10) -> AccessUnit:
+    return AccessUnit(bytes(size), 0, keyframe, seq)
+
+
+def take(outbox: Outbox, count: int) -> list[int | wire.Message | None]:
+    """Take so many; a unit is shown by its number."""
+    messages = [outbox.take() for _ in range(count)]
+    return [m.seq if isinstance(m, AccessUnit) else m for m in messages]
+
+
+def test_units_beyond_the_bound_are_dropped_up_to_the_next_keyframe() -> None:
+    asked: list[str] = []
+    outbox = Outbox(asked.append)
+    for seq in range(MAX_UNITS + 5):
+        outbox.put(unit(seq))
+    assert take(outbox, MAX_UNITS) == list(range(MAX_UNITS))
+    assert asked == ["main"]
+    outbox.put(unit(40))
+    outbox.put(unit(41, keyframe=True))
+    outbox.put(unit(42))
+    assert take(outbox, 3) == [wire.Dropped(units=6), 41, 42]
+
+
+def test_the_bound_holds_for_bytes_too() -> None:
+    outbox = Outbox(lambda _: None)
+    outbox.put(unit(0, keyframe=True, size=MAX_BYTES - 10))
+    outbox.put(unit(1, size=20))
+    outbox.put(unit(2, size=1))  # would fit, but not without its predecessor
+    outbox.put(unit(3, keyframe=True, size=1))
+    assert take(outbox, 3) == [wire.Dropped(units=2), 0, 3]
+
+
+def test_a_single_large_unit_passes_when_nothing_waits() -> None:
+    outbox = Outbox(lambda _: None)
+    outbox.put(unit(0, keyframe=True, size=MAX_BYTES + 10))
+    assert take(outbox, 1) == [0]
+
+
+def test_after_closing_messages_go_out_and_units_do_not() -> None:
+    outbox = Outbox(lambda _: None)
+    outbox.put(unit(0, keyframe=True))
+    outbox.put(wire.Dropped(units=1))
+    outbox.close()
+    assert outbox.take() == wire.Dropped(units=1)
+    assert outbox.take() is None

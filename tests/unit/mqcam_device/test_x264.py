@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import av
+import pytest
+from av.video.frame import VideoFrame
+from mqcam.errors import SourceError
+from mqcam_device import h264
+from mqcam_device.sources.pattern import Pattern
+from mqcam_device.x264 import MIN_BITRATE_BPS, X264, probe_profile_level_id
+from support.films import grey_picture
+
+FRAME_NS = 33_333_333
+
+
+def encoder(
+    width: int = 320,
+    height: int = 240,
+    fps: float = 30,
+    bitrate_bps: int = 500_000,
+    max_bitrate_bps: int = 4_000_000,
+) -> X264:
+    return X264(
+        width=width,
+        height=height,
+        fps=fps,
+        bitrate_bps=bitrate_bps,
+        max_bitrate_bps=max_bitrate_bps,
+    )
+
+
+def kinds(unit: bytes) -> list[int]:
+    return [h264.nal_type(nal) for nal in h264.iterate_nals(unit)]
+
+
+def pictures(width: int = 320, height: int = 240) -> Pattern:
+    return Pattern(width=width, height=height, fps=30, label="x")
+
+
+def test_each_picture_comes_out_at_once() -> None:
+    x264, pattern = encoder(), pictures()
+    decoder = av.CodecContext.create("h264", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_count = 1
+    for index in range(10):
+        unit = x264.encode(pattern.read(index), index * FRAME_NS)
+        assert len(decoder.decode(av.Packet(unit))) == 1
+
+
+def test_the_first_picture_is_a_keyframe_with_its_parameter_sets() -> None:
+    x264 = encoder()
+    found = kinds(x264.encode(grey_picture(320, 240, 99), 0))
+    assert [kind for kind in found if kind != h264.SEI] == [h264.SPS, h264.PPS, h264.IDR_SLICE]
+
+
+def test_keyframes_come_on_request_only() -> None:
+    x264, pattern = encoder(), pictures()
+    found = []
+    for index in range(300):
+        if index == 150:
+            x264.request_keyframe()
+        unit = x264.encode(pattern.read(index * FRAME_NS), index * FRAME_NS)
+        if h264.is_keyframe(unit):
+            found.append(index)
+            assert {h264.SPS, h264.PPS} <= set(kinds(unit))
+        assert not h264.has_b_slices(unit)
+    assert found == [0, 150]
+
+
+@pytest.mark.parametrize("size", [(320, 240), (640, 360), (1280, 720)])
+def test_up_to_720p_a_picture_is_one_slice(size: tuple[int, int]) -> None:
+    x264, pattern = encoder(*size), pictures(*size)
+    for index in range(3):
+        unit = x264.encode(pattern.read(index * FRAME_NS), index * FRAME_NS)
+        slices = [kind for kind in kinds(unit) if kind in (h264.SLICE, h264.IDR_SLICE)]
+        assert len(slices) == 1
+
+
+@pytest.mark.parametrize(("start_bps", "then_bps"), [(2_000_000, 500_000), (500_000, 2_000_000)])
+def test_a_changed_bit_rate_is_reached_within_two_seconds(start_bps: int, then_bps: int) -> None:
+    x264, pattern = encoder(640, 480, bitrate_bps=start_bps), pictures(640, 480)
+    sizes = []
+    for index in range(180):
+        if index == 60:
+            assert x264.set_bitrate(then_bps) == then_bps
+        unit = x264.encode(pattern.read(index * FRAME_NS), index * FRAME_NS)
+        assert h264.is_keyframe(unit) == (index == 0)
+        sizes.append(len(unit) * 8)
+    settled_bps = sum(sizes[120:]) / 2
+    assert settled_bps == pytest.approx(then_bps, rel=0.25)
+
+
+@pytest.mark.parametrize("fps", [5, 15, 30])
+def test_the_bit_rate_holds_at_any_frame_rate(fps: int) -> None:
+    x264, pattern = encoder(fps=fps, bitrate_bps=300_000), pictures()
+    step_ns = 1_000_000_000 // fps
+    sizes = [len(x264.encode(pattern.read(i * step_ns), i * step_ns)) * 8 for i in range(10 * fps)]
+    assert sum(sizes[5 * fps :]) / 5 == pytest.approx(300_000, rel=0.25)
+
+
+def test_a_bit_rate_out_of_range_is_moved_into_it() -> None:
+    x264 = encoder(max_bitrate_bps=1_000_000)
+    assert x264.set_bitrate(1) == MIN_BITRATE_BPS
+    assert x264.set_bitrate(9_000_000) == 1_000_000
+
+
+def test_moments_that_repeat_or_go_back_do_no_harm() -> None:
+    x264 = encoder()
+    frame = grey_picture(320, 240, 99)
+    assert all(x264.encode(frame, at_ns) for at_ns in (5_000, 5_000, 0, 6_000))
+
+
+def test_the_profile_is_read_from_the_stream() -> None:
+    assert (
+        probe_profile_level_id(width=1280, height=720, fps=30, max_bitrate_bps=4_000_000)
+        == "42c01f"
+    )
+
+
+def test_a_size_that_cannot_be_encoded_is_refused_with_a_sentence() -> None:
+    with pytest.raises(SourceError, match="321x240"):
+        encoder(321, 240)
+
+
+def test_frames_may_come_from_any_decoder() -> None:
+    """A decoded B picture is not encoded as one."""
+    frame = VideoFrame(320, 240, "yuv420p")
+    frame.pict_type = av.video.frame.PictureType.B
+    x264 = encoder()
+    x264.encode(frame, 0)
+    assert not h264.has_b_slices(x264.encode(frame, FRAME_NS))
