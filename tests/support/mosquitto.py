@@ -109,7 +109,9 @@ class Mosquitto:
             return
         self._signal(number)
         try:
-            await asyncio.to_thread(self.process.wait, END_S)
+            async with asyncio.timeout(END_S):
+                while self.process.poll() is None:  # noqa: ASYNC110 - nobody tells us
+                    await asyncio.sleep(0.01)
         finally:
             if self.process.poll() is None:
                 self.process.kill()
