@@ -28,7 +28,7 @@ def main() -> int:
                 if name == "wheel":  # nothing to test then
                     break
     if failed:
-        print(f"check: failed: {', '.join(failed)}", file=sys.stderr)
+        print(f"check: failed: {', '.join(failed)}", flush=True)
         return 1
     print("check: all passed", flush=True)
     return 0
@@ -62,7 +62,8 @@ def run(name: str, command: list[str], folder: Path) -> bool:
         command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
     took_s = time.monotonic() - started_s
-    print("ok" if done.returncode == 0 else f"FAILED ({done.returncode})", f"{took_s:.1f} s")
+    verdict = f"FAILED ({done.returncode})" if done.returncode else "ok"
+    print(f"{verdict} {took_s:.1f} s", flush=True)
     if done.returncode:
         sys.stdout.write(done.stdout.decode(errors="replace"))
         sys.stdout.write(done.stderr.decode(errors="replace"))
