@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -88,7 +88,7 @@ class BareClient:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_socket_open = _without_delay
 
-    def connect(self, *, expiry_s: int = 0) -> str:
+    def connect(self, *, expiry_s: int = 0, clean_start: bool = True) -> str:
         """Connect and return the broker's answer, ``Success`` if it let us in.
 
         Raises OSError where TCP or TLS fail.
@@ -98,7 +98,13 @@ class BareClient:
         if self._protocol is MQTTProtocolVersion.MQTTv5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = expiry_s
-        self._client.connect(self._address.host, self._address.port, 15, properties=properties)
+        self._client.connect(
+            self._address.host,
+            self._address.port,
+            15,
+            clean_start=clean_start if properties else MQTT_CLEAN_START_FIRST_ONLY,
+            properties=properties,
+        )
         self._wait(lambda: self._connack is not None or self._lost)
         return self._connack or DISCONNECTED
 

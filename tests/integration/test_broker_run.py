@@ -1,0 +1,157 @@
+"""``mqcam-broker run`` as a program: readiness, signals, exit codes, ordinary users."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from mqcam.credentials import load_credentials
+from mqcam_broker.cli import main
+from mqcam_broker.process import running_broker
+from support.broker import SUCCESS, ShippedBroker, log_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEADLINE_S = 15.0
+ORDINARY_USER = "nobody"
+
+
+@pytest.fixture
+def prepared() -> Iterator[ShippedBroker]:
+    """Return a broker that is set up and does not run yet."""
+    shipped = ShippedBroker()
+    yield shipped
+    shipped.close()
+
+
+@contextlib.contextmanager
+def running(shipped: ShippedBroker) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "mqcam_broker.cli", "run", "--dir"]
+    with subprocess.Popen(
+        [*command, str(shipped.directory.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=DEADLINE_S)
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], DEADLINE_S)
+    assert readable, "no line in time"
+    return process.stdout.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_when_it_is_ready_and_ends_well_when_told(
+    prepared: ShippedBroker, number: signal.Signals
+) -> None:
+    alice = load_credentials(prepared.credentials("viewer", "alice"))
+    with running(prepared) as process:
+        assert first_line(process) == f"broker ready on 127.0.0.1 port {prepared.port}\n"
+        assert log_in(alice) == SUCCESS
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert "rror" not in errors
+
+
+def test_a_broker_that_dies_is_reported(prepared: ShippedBroker) -> None:
+    with running(prepared) as process:
+        first_line(process)
+        pid = running_broker(prepared.directory)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert "mosquitto ended by itself with signal 9" in errors
+
+
+def test_a_broker_that_refuses_its_files_is_reported(prepared: ShippedBroker) -> None:
+    with prepared.directory.configuration.open("a") as file:
+        file.write("no_such_option true\n")
+    with running(prepared) as process:
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert "no_such_option" in errors
+    assert "mosquitto ended by itself with exit code" in errors
+
+
+def test_a_second_start_names_the_first(prepared: ShippedBroker) -> None:
+    prepared.start()
+    with running(prepared) as process:
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert f"is already running as process {prepared.pid}" in errors
+
+
+def test_a_port_that_is_taken_is_named(prepared: ShippedBroker) -> None:
+    with socket.create_server(("127.0.0.1", prepared.port)), running(prepared) as process:
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert f"something else listens on 127.0.0.1 port {prepared.port}" in errors
+
+
+def test_a_member_added_meanwhile_gets_in(prepared: ShippedBroker) -> None:
+    with running(prepared) as process:
+        first_line(process)
+        alice = load_credentials(prepared.credentials("viewer", "alice"))
+        deadline = time.monotonic() + DEADLINE_S
+        while log_in(alice) != SUCCESS:
+            assert time.monotonic() < deadline
+
+
+@pytest.mark.root
+def test_as_root_mosquitto_gives_its_rights_up(prepared: ShippedBroker) -> None:
+    with running(prepared) as process:
+        first_line(process)
+        pid = running_broker(prepared.directory)
+        status = prepared.directory.state.stat()
+        assert pid is not None
+        assert os.stat(f"/proc/{pid}").st_uid == status.st_uid != 0  # noqa: PTH116
+
+
+@pytest.fixture
+def ordinary_user() -> Iterator[str]:
+    """Be an ordinary user; the programs that are started inherit it."""
+    user = pwd.getpwnam(ORDINARY_USER)
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(user.pw_gid)
+    os.seteuid(user.pw_uid)
+    yield ORDINARY_USER
+    os.seteuid(0)
+    os.setegid(0)
+    os.setgroups(groups)
+
+
+@pytest.mark.root
+def test_an_ordinary_user_needs_no_root_for_his_own_broker(ordinary_user: str) -> None:
+    with ShippedBroker() as broker:
+        assert f"\nuser {ordinary_user}\n" in broker.directory.configuration.read_text("utf-8")
+        assert log_in(load_credentials(broker.credentials("viewer", "alice"))) == SUCCESS
+        assert "Warning: Unable" not in broker.log
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("ordinary_user")
+def test_an_ordinary_user_is_told_about_sudo(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "--dir", "/etc/mqcam-broker-of-root"]) == 1
+    assert "try again with sudo" in capsys.readouterr().err
