@@ -83,7 +83,7 @@ def write_credentials(path: Path | str, credentials: Credentials) -> None:
         if getattr(credentials, each.name) is not None or each.default is not None
     }
     text = "# mqcam credentials: whoever has this file is this device or viewer. Keep it private.\n"
-    text += yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    text += yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=1000)
     try:
         files.write_atomically(path, text.encode(), mode=0o600)
     except OSError as error:
@@ -95,11 +95,11 @@ def _plain(value: object) -> object:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines, the certificates, as a person would."""
+    """Writes certificates as a person would, line by line."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    style = "|" if text.startswith("-----BEGIN ") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -75,9 +75,12 @@ class Redactor:
 
 def _without_address(match: re.Match[str]) -> str:
     written = match[0]
-    try:
-        address = ipaddress.ip_address(written.rstrip(".:").partition("%")[0] or written)
-    except ValueError:  # a time of day, a C++ name
-        return written
-    # Loopback tells nothing about anyone and is what demos and tests run on.
-    return written if address.is_loopback else "[address]"
+    # A colon or full stop behind an address may belong to the sentence.
+    for address in (written, written[:-1], written.rstrip(".:")):
+        try:
+            # Loopback tells nothing about anyone and is what demos and tests run on.
+            is_telling = not ipaddress.ip_address(address).is_loopback
+        except ValueError:  # a time of day, a C++ name
+            continue
+        return f"[address]{written[len(address) :]}" if is_telling else written
+    return written

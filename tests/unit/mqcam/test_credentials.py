@@ -1,0 +1,145 @@
+"""Credentials survive the way through their file, and a damaged file is told, never shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mqcam.config import decode
+from mqcam.credentials import Credentials, load_credentials, write_credentials
+from mqcam.errors import ConfigError, CredentialsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nTUlJ\nQg==\n-----END CERTIFICATE-----\n"
+FRONT = Credentials(
+    kind="device",
+    name="front",
+    namespace="home",
+    broker=("mqtts://192.0.2.1:8883", "mqtts://nas.local:8883"),
+    ca=CERTIFICATE,
+    username="front",
+    password="s3cret: #'\" no",
+)
+LEAST = "kind: device\nname: front\nbroker: [mqtt://nas]\n"
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        FRONT,
+        dataclasses.replace(FRONT, ca=CERTIFICATE * 2, server_name=None),
+        dataclasses.replace(FRONT, kind="viewer", name="no", username="007", password="1e3"),
+        Credentials(kind="device", name="a", broker=("ws://h/x",)),
+    ],
+)
+def test_credentials_survive_their_file(tmp_path: Path, credentials: Credentials) -> None:
+    path = tmp_path / "c.yaml"
+    write_credentials(path, credentials)
+    assert load_credentials(path) == credentials
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30))
+def test_any_password_survives_its_file(
+    tmp_path_factory: pytest.TempPathFactory, password: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    write_credentials(path, dataclasses.replace(FRONT, password=password))
+    assert load_credentials(path).password == password
+
+
+def test_certificates_are_written_readably(tmp_path: Path) -> None:
+    write_credentials(tmp_path / "c.yaml", FRONT)
+    assert "ca: |\n  -----BEGIN CERTIFICATE-----\n  TUlJ\n" in (tmp_path / "c.yaml").read_text()
+
+
+def test_broker_settings_carry_everything() -> None:
+    broker = FRONT.broker_settings()
+    assert [each.host for each in broker.addresses] == ["192.0.2.1", "nas.local"]
+    assert (broker.username, broker.password) == (FRONT.username, FRONT.password)
+    assert broker.ca_pem == CERTIFICATE
+    assert broker.server_name == "mqcam-broker"
+
+
+def test_no_server_name_means_the_name_of_the_address() -> None:
+    assert dataclasses.replace(FRONT, server_name=None).broker_settings().server_name == ""
+
+
+def test_password_is_not_in_the_repr() -> None:
+    assert "s3cret" not in repr(FRONT)
+    assert "s3cret" not in repr(FRONT.broker_settings())
+
+
+def test_file_that_others_can_read_is_refused_with_the_cure(tmp_path: Path) -> None:
+    path = written(tmp_path / "c.yaml", LEAST)
+    path.chmod(0o644)
+    with pytest.raises(CredentialsError, match=f"run chmod 600 {path}"):
+        load_credentials(path)
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsError, match=r"none\.yaml: does not exist"):
+        load_credentials(tmp_path / "none.yaml")
+
+
+def test_folder_that_is_missing_is_told_on_writing(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsError, match="does not exist"):
+        write_credentials(tmp_path / "none" / "c.yaml", FRONT)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is empty; ask the owner of the broker for a new one"),
+        ("\0\0\0\0", "line 1: (YAML): holds a control character"),
+        ("kind: device\nname: fr", "line 1: broker: is missing"),
+        (
+            "kind: phone\nname: a\nbroker: [mqtt://a]",
+            "line 1: kind: expected one of device, viewer",
+        ),
+        (LEAST + "ca: |\n  -----BEGIN CERTIFICATE-----\n  TUlJ\n", "ca: expected PEM certificates"),
+        (LEAST + "ca: |\n  -----BEGIN PRIVATE KEY-----\n  s3cret\n", "ca: expected PEM"),
+        (LEAST + "password: s3cret", "line 4: password: needs a username beside it"),
+        (LEAST + "pasword: s3cret", "line 4: pasword: unknown key; did you mean 'password'?"),
+        (LEAST + "username: a\npassword: [s3cret]", "line 5: password: expected a text"),
+        ("kind: device\nname: a/b\nbroker: [mqtt://a]", "name: expected 1 to 64 letters"),
+        ("kind: device\nname: a\nbroker: []", "broker: expected 1 to 16 addresses, got 0"),
+        ("kind: device\nname: a\nbroker: mqtt://a", "broker: expected a list"),
+        ("kind: device\nname: a\nbroker: [http://a]", "it must begin with one of mqtt"),
+        ("kind: device\nname: a\nbroker: ['mqtt://u:s3cret@a']", "user and password"),
+        (LEAST + "namespace: a/b", "namespace: expected 1 to 64"),
+    ],
+)
+def test_damaged_file_is_told_and_its_secrets_are_not(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(CredentialsError) as caught:
+        load_credentials(written(tmp_path / "c.yaml", text))
+    assert told in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_damaged_bytes_cause_only_config_errors(content: bytes) -> None:
+    with pytest.raises(ConfigError):
+        decode(LEAST.encode() + b"x" + content, Credentials, file="c.yaml")
+
+
+def test_reading_credentials_loads_no_broker_library() -> None:
+    """The capture child and `check` must stay small."""
+    code = "import sys, mqcam.credentials; sys.exit(any(m.startswith('paho') for m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=20, check=False).returncode == 0
