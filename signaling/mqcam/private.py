@@ -66,7 +66,7 @@ def check_libraries(names: Iterable[PrivateName] | None = None) -> None:
         if problem is not None:
             raise MissingRequirement(
                 f"{name.library} {_installed_version(name.library)} has {problem}",
-                _remedy(name.library),
+                _remedy(name.library, SUPPORTED_VERSIONS[name.library]),
             )
 
 
@@ -74,11 +74,11 @@ def check_version(library: str, wanted: str) -> None:
     """Raise MissingRequirement unless the minor version of ``library`` is ``wanted``."""
     installed = _installed_version(library)
     if installed is None:
-        raise MissingRequirement(f"{library} is not installed", _remedy(library))
+        raise MissingRequirement(f"{library} is not installed", _remedy(library, wanted))
     if installed.split(".")[:2] != wanted.split("."):
         raise MissingRequirement(
             f"{library} {installed} is installed, but this program is built on {wanted}",
-            _remedy(library),
+            _remedy(library, wanted),
         )
 
 
@@ -117,5 +117,5 @@ def _installed_version(library: str) -> str | None:
         return None
 
 
-def _remedy(library: str) -> str:
-    return f'install it with: pip install "{library}=={SUPPORTED_VERSIONS[library]}.*"'
+def _remedy(library: str, wanted: str) -> str:
+    return f'install it with: pip install "{library}=={wanted}.*"'

@@ -247,7 +247,7 @@ def read_transport(
         # All of them travel over one transport; some browsers list them in a section of their own.
         candidates=tuple(
             dict.fromkeys(
-                candidate
+                f"candidate:{candidate}"
                 for each in description.sections
                 for candidate in each.attributes.every("candidate")
             )
