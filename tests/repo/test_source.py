@@ -58,6 +58,16 @@ def test_no_file_names_a_place_on_a_machine_or_a_registry() -> None:
     assert offenders(list(all_files()), lambda p: bool(PLACES.search(text_of(p) or ""))) == []
 
 
+def test_a_page_that_a_file_names_exists() -> None:
+    pages = {path.name for path in tracked(".md")}
+
+    def names_no_page(path: Path) -> bool:
+        named = re.findall(r"[\w-]+\.md\b", path.read_text(encoding="utf-8"))
+        return not pages.issuperset(named)
+
+    assert offenders(tracked(".py"), names_no_page) == []
+
+
 def test_a_long_file_says_why_it_is_long() -> None:
     def is_too_long(path: Path) -> bool:
         lines = path.read_text(encoding="utf-8").count("\n")
