@@ -82,7 +82,7 @@ def test_a_lower_cap_applies_while_the_film_runs(tmp_path: Path) -> None:
         assert film.open().fps_max == 25
         assert film.set_framerate(5).fps_max == 5
         film.begin(0)
-        times = []
+        times: list[int] = []
         for _ in range(5):
             times.append(film.due_ns(times[-1] if times else 0))
             film.read(times[-1])

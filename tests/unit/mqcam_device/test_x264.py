@@ -91,10 +91,10 @@ def test_a_changed_bit_rate_is_reached_within_two_seconds(start_bps: int, then_b
 
 @pytest.mark.parametrize("fps", [5, 15, 30])
 def test_the_bit_rate_holds_at_any_frame_rate(fps: int) -> None:
-    x264, pattern = encoder(fps=fps, bitrate_bps=300_000), pictures()
+    x264, pattern = encoder(640, 480, fps=fps, bitrate_bps=400_000), pictures(640, 480)
     step_ns = 1_000_000_000 // fps
-    sizes = [len(x264.encode(pattern.read(i * step_ns), i * step_ns)) * 8 for i in range(10 * fps)]
-    assert sum(sizes[5 * fps :]) / 5 == pytest.approx(300_000, rel=0.25)
+    sizes = [len(x264.encode(pattern.read(i * step_ns), i * step_ns)) * 8 for i in range(20 * fps)]
+    assert sum(sizes[10 * fps :]) / 10 == pytest.approx(400_000, rel=0.25)
 
 
 def test_a_bit_rate_out_of_range_is_moved_into_it() -> None:
