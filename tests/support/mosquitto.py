@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 READY_S = 10.0
 END_S = 10.0
+LISTENS = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
 
 
 def mosquitto_program() -> str | None:
@@ -80,9 +82,9 @@ class Mosquitto:
 
     def _is_listening(self) -> bool:
         # a connection attempt would show up in the log: ask the kernel's table instead
-        wanted = f"0100007F:{self.port:04X}"
-        rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
-        return any(row.split()[1] == wanted and row.split()[3] == "0A" for row in rows)
+        tables = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+        rows = [row.split() for table in tables for row in table.read_text().splitlines()[1:]]
+        return any(row[1].endswith(f":{self.port:04X}") and row[3] == LISTENS for row in rows)
 
     async def stop(self) -> None:
         """End the broker as `systemctl stop` does."""
@@ -139,6 +141,8 @@ async def mosquitto(
             "max_queued_messages 1000",
             *(["user root"] if os.geteuid() == 0 else []),
             *lines,
+            # 2.0.11 does not start with WebSocket listeners alone
+            *([f"listener {free_port()} 127.0.0.1"] if protocol.startswith("ws") else []),
         ]
         filled = [line.replace("{folder}", name) for line in plain]
         broker = Mosquitto(folder, port, filled, protocol)
