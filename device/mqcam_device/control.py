@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import json
 import logging
 import socket
@@ -109,19 +110,23 @@ class ControlServer:
                 continue
             task = asyncio.create_task(self._serve(connection), name=f"control {self._name} client")
             self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
+            task.add_done_callback(functools.partial(self._hang_up, connection))
+
+    def _hang_up(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
+        # Not in the task itself: one that is cancelled before its first step runs no `finally`.
+        connection.close()
+        self._clients.discard(task)
 
     async def _serve(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        with connection:
-            try:
-                async with asyncio.timeout(self._limits.read_s):
-                    line = await self._read_line(connection)
-                reply = await self._answer(line)
-                async with asyncio.timeout(self._limits.read_s):
-                    await loop.sock_sendall(connection, reply)
-            except (OSError, TimeoutError):
-                logger.debug("control client went away or asked nothing")
+        try:
+            async with asyncio.timeout(self._limits.read_s):
+                line = await self._read_line(connection)
+            reply = await self._answer(line)
+            async with asyncio.timeout(self._limits.read_s):
+                await loop.sock_sendall(connection, reply)
+        except (OSError, TimeoutError):
+            logger.debug("control client went away or asked nothing")
 
     async def _read_line(self, connection: socket.socket) -> bytes:
         loop = asyncio.get_running_loop()

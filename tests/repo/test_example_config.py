@@ -1,0 +1,67 @@
+"""device.example.yaml and the code say the same, so that the file can be trusted as a reference."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import yaml
+from mqcam.config import REQUIRED, decode, defaults
+from mqcam_device.settings import DeviceSettings, FilmSource, VideoSettings
+
+EXAMPLE = Path(__file__).parents[2] / "device" / "device.example.yaml"
+COMMENTED_KEY = re.compile(r"^( *)#([a-z_]+:)", re.MULTILINE)
+
+
+def keys_of(node: yaml.Node | None, path: str = "") -> set[str]:
+    """Return every dotted key of a YAML tree."""
+    if not isinstance(node, yaml.MappingNode):
+        return {path}
+    found: set[str] = set()
+    for key, value in node.value:
+        found |= keys_of(value, f"{path}.{key.value}" if path else key.value)
+    return found
+
+
+def text_for_film() -> str:
+    """Return the example as a user has it who wants a film: those keys no longer commented out."""
+    return COMMENTED_KEY.sub(r"\1\2", EXAMPLE.read_text()).replace("kind: pattern", "kind: film")
+
+
+def test_example_has_every_key_and_no_other() -> None:
+    assert keys_of(yaml.compose(EXAMPLE.read_text())) == set(defaults(DeviceSettings))
+
+
+def test_every_value_of_the_example_is_the_default() -> None:
+    example = decode(EXAMPLE.read_text(), DeviceSettings, file="device.example.yaml")
+    assert [key for key, value in defaults(DeviceSettings).items() if value is REQUIRED] == [
+        "credentials"
+    ]
+    assert example == DeviceSettings(credentials=example.credentials)
+
+
+def test_example_has_every_key_of_a_film() -> None:
+    film = decode(text_for_film(), DeviceSettings, file="device.example.yaml").source
+    assert isinstance(film, FilmSource)
+    assert film == FilmSource(path=film.path)
+    fields = {f"source.{field.name}" for field in dataclasses.fields(FilmSource)}
+    assert fields <= keys_of(yaml.compose(text_for_film()))
+
+
+def test_every_key_of_the_example_is_explained() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    keys = [number for number, line in enumerate(lines) if re.match(r" *#?[a-z_]+:", line)]
+    unexplained = [
+        lines[number]
+        for number in keys
+        if not lines[number - 1].strip().startswith("#") and "loop" not in lines[number]
+    ]
+    assert unexplained == []
+
+
+def test_ranges_in_the_example_are_those_of_the_code() -> None:
+    text = EXAMPLE.read_text()
+    assert "Frames per second, 1 to 60." in text
+    assert "at the same time, 1 to 64;" in text
+    assert VideoSettings().bitrate_bps <= VideoSettings().max_bitrate_bps

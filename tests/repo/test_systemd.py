@@ -1,0 +1,113 @@
+"""The units say what a camera that nobody visits needs, and systemd understands them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "systemd"
+UNITS = ("mqcam-device.service", "mqcam-device@.service")
+PROGRAM = "/opt/mqcam/bin/mqcam-device"
+
+
+def settings_of(unit: str) -> dict[str, list[str]]:
+    """Return every key of a unit with its values, in their order."""
+    found: dict[str, list[str]] = {}
+    for line in (FOLDER / unit).read_text().splitlines():
+        if line and line[0] not in "#[":
+            key, _, value = line.partition("=")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_agent_is_watched_and_always_comes_back(unit: str) -> None:
+    found = settings_of(unit)
+    assert found["Type"] == ["notify"]
+    assert found["Restart"] == ["always"]
+    assert found["StartLimitIntervalSec"] == ["0"]
+    assert 5 <= int(found["WatchdogSec"][0]) <= 60
+    assert 1 <= int(found["RestartSec"][0]) <= 10
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_agent_is_unprivileged(unit: str) -> None:
+    found = settings_of(unit)
+    assert found["User"] == found["Group"] == ["mqcam"]
+    assert found["SupplementaryGroups"] == ["video"]
+    assert found["CapabilityBoundingSet"] == [""]
+    for key in ("NoNewPrivileges", "ProtectHome", "PrivateTmp", "RestrictNamespaces"):
+        assert found[key] == ["yes"]
+    assert found["ProtectSystem"] == ["strict"]
+    assert found["DevicePolicy"] == ["closed"]
+    assert set(found["RestrictAddressFamilies"][0].split()) == {
+        "AF_UNIX",
+        "AF_INET",
+        "AF_INET6",
+        "AF_NETLINK",
+    }
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_control_socket_survives_the_other_agents(unit: str) -> None:
+    found = settings_of(unit)
+    assert found["RuntimeDirectory"] == ["mqcam"]
+    assert found["RuntimeDirectoryPreserve"] == ["yes"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "config", "credentials"),
+    [
+        (UNITS[0], "/etc/mqcam/device.yaml", "credentials.yaml:/etc/mqcam/credentials.yaml"),
+        (
+            UNITS[1],
+            "/etc/mqcam/%i.yaml",
+            "%i.credentials.yaml:/etc/mqcam/%i.credentials.yaml",
+        ),
+    ],
+)
+def test_unit_runs_the_agent_with_its_files(unit: str, config: str, credentials: str) -> None:
+    found = settings_of(unit)
+    assert found["ExecStart"] == [f"{PROGRAM} run --config {config}"]
+    assert found["LoadCredential"] == [credentials]
+
+
+def test_both_units_differ_only_in_names() -> None:
+    plain, template = (settings_of(unit) for unit in UNITS)
+    for key in ("Description", "ExecStart", "LoadCredential"):
+        del plain[key], template[key]
+    assert plain == template
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_setting_of_the_hardening_has_a_reason(unit: str) -> None:
+    """A block of settings without a comment in front is one that nobody dares to change."""
+    lines = (FOLDER / unit).read_text().splitlines()
+    unexplained = 0
+    for line in lines[lines.index("[Service]") + 1 : lines.index("[Install]")]:
+        unexplained = 0 if line.startswith("#") or not line else unexplained + 1
+        assert unexplained <= 4, line
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="no systemd-analyze here: units not verified"
+)
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_understands_every_line(unit: str, tmp_path: Path) -> None:
+    name = unit.replace("@.", "@front.")
+    text = (FOLDER / unit).read_text().replace(PROGRAM, str(shutil.which("true")))
+    (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if "Failed to" in done.stderr and name not in done.stderr:
+        pytest.skip(f"systemd-analyze cannot work here: {done.stderr.strip()}")
+    assert name not in done.stderr
+    assert done.returncode == 0, done.stderr

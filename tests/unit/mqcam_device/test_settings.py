@@ -1,0 +1,71 @@
+"""The agent's settings have sound defaults and find their files from any folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mqcam.config import Size
+from mqcam.errors import ConfigError
+from mqcam_device.settings import FilmSource, PatternSource, load_settings
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "device.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_credentials_alone_make_a_configuration(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, "credentials: c.yaml"))
+    assert settings.credentials == tmp_path / "c.yaml"
+    assert settings.source == PatternSource()
+    assert settings.runtime_dir == Path("/run/mqcam")
+
+
+def test_relative_paths_count_from_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, "credentials: c.yaml\nsource: {kind: film, path: a/b.mp4}\nstate_dir: s\n")
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings("device.yaml")
+    assert settings.credentials == tmp_path / "c.yaml"
+    assert settings.source == FilmSource(path=tmp_path / "a" / "b.mp4")
+    assert settings.state_dir == tmp_path / "s"
+
+
+def test_credentials_that_systemd_hands_over_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_over = tmp_path / "handed over"
+    handed_over.mkdir()
+    (handed_over / "c.yaml").touch()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed_over))
+    path = written(tmp_path, "credentials: /etc/mqcam/c.yaml")
+    assert load_settings(path).credentials == handed_over / "c.yaml"
+    path = written(tmp_path, "credentials: other.yaml")
+    assert load_settings(path).credentials == tmp_path / "other.yaml"
+
+
+def test_size_is_written_with_an_x(tmp_path: Path) -> None:
+    path = written(tmp_path, "credentials: c\nvideo: {size: 640x480}")
+    assert load_settings(path).video.size == Size(width=640, height=480)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("video: {bitrate_bps: 5_000_000}", "2:22: video.bitrate_bps: is above max_bitrate_bps"),
+        ("video: {max_bitrate_bps: 100000}", "2:8: video.bitrate_bps: is above max_bitrate_bps"),
+        ("video: {fps: 61}", "expected 1 to 60 frames per second, got '61'"),
+        ("max_viewers: 0", "expected 1 to 64 viewers, got '0'"),
+        ("source: {kind: camera}", "expected one of pattern, film"),
+        ("source: {kind: film}", "source.path: is missing"),
+        ("log: {level: verbose}", "expected one of debug, info, warning, error"),
+        ("bitrate_bps: 1", "does not belong here but below 'video'"),
+    ],
+)
+def test_mistake_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written(tmp_path, f"credentials: c\n{text}\n"))
+    assert told in str(caught.value)
