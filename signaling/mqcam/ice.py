@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import functools
 import ipaddress
 from collections import Counter
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from mqcam.private import PrivateName
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from aioice.stun import Message
     from aiortc import RTCIceCandidate, RTCIceParameters
 
 REMOTE_CANDIDATE_LIMIT: Final = 64
@@ -33,6 +35,8 @@ RECEIVE_QUEUE_PACKETS: Final = 2048
 LOOPBACK_ADDRESS: Final = "127.0.0.1"
 VIRTUAL_INTERFACES: Final = ("lo", "docker*", "veth*", "br-*", "virbr*", "cni*", "flannel*")
 COMPONENT: Final = 1
+STUN_FIRST_BYTE: Final = 3  # RFC 7983 section 7: 0 to 3 is STUN
+VERIFIED_ADDRESS_LIMIT: Final = 256
 
 PRIVATE_NAMES: Final = (
     PrivateName(
@@ -54,6 +58,11 @@ PRIVATE_NAMES: Final = (
         module="aioice.ice",
         path="Connection._local_candidates_end",
         reason="without it connect() refuses to begin",
+    ),
+    PrivateName(
+        module="aioice.ice",
+        path="Connection._protocols",
+        reason="a stranger's malformed datagram must be caught before it is parsed",
     ),
     PrivateName(
         module="aioice.ice",
@@ -123,7 +132,10 @@ class FilteredIce(aioice.Connection):
 
     def __init__(self, settings: IceSettings, *, controlling: bool) -> None:
         super().__init__(ice_controlling=controlling)
+        self.malformed = 0
         self.overflowed = 0
+        self.strangers = 0
+        self._verified: set[tuple[str, int]] = set()
         self.was_closed = False
         self._settings = settings
 
@@ -135,6 +147,21 @@ class FilteredIce(aioice.Connection):
         addresses = local_addresses(self._settings, ifaddr.get_adapters())
         self._local_candidates += await self.get_component_candidates(COMPONENT, addresses)
         self._local_candidates_end = True
+        for protocol in self._protocols:
+            # Stock parses before it checks anything, and raises on what any stranger may send.
+            protocol.datagram_received = functools.partial(self._receive, protocol)  # type: ignore[method-assign]
+
+    def _receive(
+        self, protocol: aioice.ice.StunProtocol, data: bytes, address: tuple[str, int]
+    ) -> None:
+        # Stock takes data from anybody who finds the port: a forged alert ends a key exchange.
+        if data and data[0] > STUN_FIRST_BYTE and address[:2] not in self._verified:
+            self.strangers += 1
+            return
+        try:
+            type(protocol).datagram_received(protocol, data, address)
+        except Exception:  # noqa: BLE001 - as above
+            self.malformed += 1
 
     def data_received(self, data: bytes, component: int) -> None:
         """Queue one datagram, unless it is empty or the queue is full.
@@ -147,6 +174,14 @@ class FilteredIce(aioice.Connection):
             self.overflowed += 1
             return
         super().data_received(data, component)
+
+    def check_incoming(
+        self, message: Message, addr: tuple[str, int], protocol: aioice.ice.StunProtocol
+    ) -> None:
+        """Take a check that carries our password: its sender may send data from now on."""
+        if len(self._verified) < VERIFIED_ADDRESS_LIMIT:
+            self._verified.add(addr)
+        super().check_incoming(message, addr, protocol)
 
     async def close(self) -> None:
         """Close the sockets; aioice calls this by itself when consent has expired."""

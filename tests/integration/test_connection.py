@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Nothing, a byte, RTP, RTCP, DTLS, a fatal alert, a STUN error whose attribute is too short.
+FORGED = (
+    b"",
+    b"\x00",
+    b"\x80",
+    b"\x80\xc8" + bytes(40),
+    b"\x16\xfe\xfd",
+    b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02\x02\x28",
+    bytes.fromhex("0111000c2112a442" + "00" * 12 + "000c00012900000000120000"),
+)
+
 
 async def test_two_sides_connect_and_exchange_data_messages() -> None:
     async with sides() as (viewer, camera):
@@ -275,20 +286,16 @@ async def test_empty_and_forged_datagrams_do_not_end_a_connection() -> None:
         pair = viewer.connection.selected_pair()
         assert pair is not None
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-            for datagram in (
-                b"",
-                b"\x00",
-                b"\x80",
-                b"\x80\xc8" + bytes(40),
-                b"\x16\xfe\xfd",
-                b"\x40",
-            ):
+            for datagram in FORGED:
                 stranger.sendto(datagram, pair.local)
         await viewer.data_is_open()
         await camera.data_is_open()
         assert camera.connection.data is not None
         assert camera.connection.data.send(b"still here")
         assert await viewer.next_message() == b"still here"
+        ice = viewer.connection._ice.gatherer.ice
+        assert ice.strangers >= 4
+        assert ice.malformed >= 1
 
 
 async def test_malformed_packets_of_the_peer_are_counted_and_survived() -> None:
