@@ -52,7 +52,6 @@ class Drop(StrEnum):
     BUSY = "busy"
     UNKNOWN_SESSION = "unknown-session"
     AFTER_CLOSE = "after-close"
-    WRONG_KEY = "wrong-key"
     WRONG_RE = "wrong-re"
     BAD_CANDIDATE = "bad-candidate"
     TOO_MANY_CANDIDATES = "too-many-candidates"

@@ -236,10 +236,10 @@ class ViewerEndpoint:
             self._engine.reject(topic, Drop.UNEXPECTED, "no status")
             return
         drop = self._presence.hear(device, message, arrival.key, now)
-        if drop is not None:
-            self._engine.reject(topic, drop, "a status that says nothing new, or of too many")
-            return
-        self._engine.emit(StatusChanged(device=device, status=message, gone=False))
+        if drop is None:
+            self._engine.emit(StatusChanged(device=device, status=message, gone=False))
+        elif drop is not Drop.REPEATED:  # a new subscription brings what we know already
+            self._engine.reject(topic, drop, "an older status, or one device too many")
 
     def _say_gone(self, device: str) -> None:
         status = self._presence.status(device)
