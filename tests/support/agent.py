@@ -5,6 +5,7 @@ It must not know what is tested. Start-up and shut-down block for a moment, noth
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -17,13 +18,18 @@ from typing import TYPE_CHECKING, Any, Self
 from mqcam_device.control import ask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from support.broker import ShippedBroker
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 8.0
+STATUS_TIMEOUT_S = 5.0
 POLL_S = 0.02
+
+SMALL = "video: {size: 640x360, fps: 30, bitrate_bps: 800000}\n"
+"""Settings of a picture big enough for its marker, small enough for many viewers on two cores."""
 
 
 class RunningAgent:
@@ -70,6 +76,13 @@ class RunningAgent:
     def capture_pid(self) -> int:
         """Return the process id of the capture child."""
         return int(self.ask("status")["capture_pid"])
+
+    async def until(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Ask the agent for its status until it fulfils a condition; fails after 5 s."""
+        async with asyncio.timeout(STATUS_TIMEOUT_S):
+            while not condition(self.ask("status")):  # noqa: ASYNC110
+                # Another process' state: there is no event to wait for.
+                await asyncio.sleep(POLL_S)
 
     def start(self) -> Self:
         """Start the agent and wait until the broker knows it."""

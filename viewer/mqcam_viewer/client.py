@@ -169,9 +169,14 @@ class Client:
                     await self._broker.unsubscribe(topic)
 
     async def _present(self, camera: str) -> Status:
+        """Wait for a status that says something.
+
+        What the broker says of a camera (gone) is a hint: after the broker's own restart it is
+        wrong until the camera is back. What the camera says of itself (offline) is not.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STATUS_S):
-                while camera not in self._endpoint.statuses and camera not in self._gone:
+                while camera not in self._endpoint.statuses or camera in self._gone:
                     await self._next_status()
         status = self._endpoint.statuses.get(camera)
         if camera in self._gone or (status is not None and status.state == "offline"):
