@@ -180,13 +180,13 @@ def _add(options: argparse.Namespace) -> int:
     print(f"{options.name} may come in with {added.file}, which holds its password.")
     _say_reload(added.reload)
     if options.kind == "device":
-        print(f"Next: copy it to the camera: scp {added.file} CAMERA:")
+        print(f"Next: copy it to the camera (scp {added.file} CAMERA:), name it in the agent's")
         print(
-            "      name it in the agent's configuration under 'credentials', and delete this copy."
+            "      configuration under 'credentials', try mqcam-device check, and delete this copy."
         )
     else:
-        print("Next: give it to that person over a safe way (scp, a USB stick; not by mail).")
-        print("      It opens every camera that admits this viewer; delete this copy.")
+        print("Next: hand it to that person in a safe way (scp or a USB stick, not by mail);")
+        print(f"      there: mqcam-viewer list --credentials {added.file.name}")
     return EXIT_OK
 
 

@@ -68,10 +68,11 @@ def directory(tmp_path: Path) -> BrokerDirectory:
     return made
 
 
-@pytest.mark.parametrize("content", ["", "x", "-1", "0", "99999999999", "\xff", str(os.getpid())])
+@pytest.mark.parametrize("content", ["", "x", "-1", "0", "99999999999", "\xff", "SELF"])
 def test_a_number_that_is_not_our_broker_is_not_believed(
     directory: BrokerDirectory, content: str
 ) -> None:
+    content = content.replace("SELF", str(os.getpid()))
     directory.process_id.write_text(content, encoding="latin-1")
     assert process.running_broker(directory) is None
     assert process.reload_broker(directory) is Reload.NOT_RUNNING
