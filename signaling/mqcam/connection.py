@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from mqcam.ice import CandidatePairInfo, IceSettings
     from mqcam.sdp import DataTerms, VideoParameters
+
+logger = logging.getLogger(__name__)
 
 Role = Literal["camera", "viewer"]
 
@@ -230,7 +233,11 @@ class Connection:
             self._data_task = asyncio.create_task(self.data.start(limit), name="mqcam-data-link")
         if state in ("closed", "failed") and self._is_connected and self._closing is None:
             self._is_connected = False
-            self._on_closed(PATH_LOST if self._ice.is_lost else PEER_CLOSED)
+            # This runs inside aiortc's receive loop: a mistake of the caller must not leave it.
+            try:
+                self._on_closed(PATH_LOST if self._ice.is_lost else PEER_CLOSED)
+            except Exception:
+                logger.exception("the handler of a closed connection failed")
 
     async def _close(self) -> None:
         self._is_connected = False
