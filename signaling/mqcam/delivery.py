@@ -165,6 +165,8 @@ def _report_birth(receipt: Receipt) -> None:
 def _unpublishable(topic: str) -> str | None:
     if not topic or any(character in topic for character in "+#\0"):
         return f"not a topic to publish on: {topic!r}"
-    if len(topic.encode(errors="replace")) > LONGEST_TOPIC_BYTES:
-        return "the topic is too long"
-    return None
+    try:
+        length = len(topic.encode())
+    except UnicodeEncodeError:
+        return f"not a topic to publish on: {topic!r}"
+    return "the topic is too long" if length > LONGEST_TOPIC_BYTES else None

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 Receipt = TypeVar("Receipt")
 
-BYTES_BESIDE_PAYLOAD = 17
+BYTES_BESIDE_PAYLOAD = 15
 """The most that a QoS 1 PUBLISH adds to topic and payload: type 1, remaining length 4, topic
-length 2, packet id 2, property length 1, message expiry 5 (MQTT 5, section 3.3), 2 to spare."""
+length 2, packet id 2, property length 1, message expiry 5 (MQTT 5, section 3.3)."""
 
 
 @dataclass(slots=True, eq=False)
