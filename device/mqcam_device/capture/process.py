@@ -293,11 +293,13 @@ class CaptureProcess:
             link.send(wire.Stop())
         if process is not None:
             try:
-                await asyncio.wait_for(process.wait(), self._timings.stop_s)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), self._timings.stop_s)
+            finally:
+                if process.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+            await process.wait()
         if link is not None:
             link.close()
             await link.lost.wait()
