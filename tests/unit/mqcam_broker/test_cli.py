@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,13 +22,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "broker"
     monkeypatch.setenv("MQCAM_BROKER_DIR", str(path))
     monkeypatch.chdir(tmp_path)
-    user = ["--user", getpass.getuser()]
+    user = ["--user", pwd.getpwuid(os.geteuid()).pw_name]
     assert main(["init", "--address", "nas.local", "mqtts://192.0.2.1:443", *user]) == 0
     return path
 
 
 def test_init_says_what_it_made_and_what_comes_next(tmp_path: Path, capsys: Captured) -> None:
-    command = ["init", "--dir", str(tmp_path), "--user", getpass.getuser()]
+    command = ["init", "--dir", str(tmp_path), "--user", pwd.getpwuid(os.geteuid()).pw_name]
     assert main([*command, "--address", "nas.local", "mqtts://192.0.2.1:443"]) == 0
     output = capsys.readouterr().out
     assert f"set up in {tmp_path}." in output

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from mqcam_broker.members import Member, Members
 from mqcam_broker.settings import BrokerDecisions
 
 PLAN = Plan(
-    decisions=BrokerDecisions(addresses=("mqtts://nas.local:8883",)), user=getpass.getuser()
+    decisions=BrokerDecisions(addresses=("mqtts://nas.local:8883",)),
+    user=pwd.getpwuid(os.geteuid()).pw_name,
 )
 MEMBER = Member(kind="device", name="cam1", password_hash="$7$101$c2FsdA==$a2V5")
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ ADDRESSES = ("mqtts://nas.local:8883", "mqtts://192.0.2.1:8883")
 def made(tmp_path: Path) -> BrokerDirectory:
     made = BrokerDirectory(tmp_path / "broker")
     decisions = BrokerDecisions(addresses=ADDRESSES, namespace="home")
-    made.create(Plan(decisions=decisions, user=getpass.getuser()))
+    made.create(Plan(decisions=decisions, user=pwd.getpwuid(os.geteuid()).pw_name))
     return made
 
 
