@@ -15,11 +15,8 @@ from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import (
     Answered,
     Effect,
-    Ended,
     Inbound,
     Reject,
-    RemoteCandidates,
-    Renamed,
     Send,
     SessionKey,
     Started,
@@ -45,7 +42,7 @@ def counting_bytes() -> Callable[[int], bytes]:
     return lambda count: next(counter).to_bytes(count, "big")
 
 
-def never_below(device: str) -> int:  # noqa: ARG001
+def never_below(device: str) -> int:
     """Answer like a shell that never saw a higher version."""
     return 1
 
@@ -251,5 +248,3 @@ class Pair:
             self.obey_viewer(self.viewer.receive(inbound, self.now))
         if inbound.topic == TOPICS.status("cam") or "/d/" in inbound.topic:
             self.obey_device(self.device.receive(inbound, self.now))
-
-

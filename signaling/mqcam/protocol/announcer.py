@@ -81,10 +81,6 @@ class Announcer:
             return self.repair(now)
         return self.say(now) if now >= self._refresh_at else None
 
-    def silence(self) -> None:
-        """Let no timer bring the status again."""
-        self._refresh_at = self._repair_at = math.inf
-
     def _send(self, payload: bytes) -> Send:
         ttl_s = self._deadlines.status_ttl_s
         return Send(topic=self._topic, payload=payload, retain=True, ttl_s=ttl_s)

@@ -103,11 +103,11 @@ class Engine:
         self.pending[code.value] += 1
         self.emit(Reject(topic=topic, code=code.value, text=text))
 
-    def step(self, session: Session, event: Event, cause: Cause) -> bool:
-        """Move ``session`` along the table; False if the table does not know the event there."""
+    def step(self, session: Session, event: Event, cause: Cause) -> None:
+        """Move ``session`` along the table; an event that it does not list there is ignored."""
         transition = self._role.transitions.get((session.state, event))
         if transition is None:
-            return False
+            return
         entered = transition.target is not session.state
         session.state = transition.target
         if entered:
@@ -116,7 +116,6 @@ class Engine:
             self._perform[action](session, cause)
         if entered and transition.target is State.ENDED:
             self._on_end(session, cause)
-        return True
 
     def local(self, key: SessionKey, event: Event, cause: Cause) -> None:
         """Move a session by something that our own shell reports; one that is over ignores it."""

@@ -96,7 +96,8 @@ class Namespace:
 
     def parse(self, topic: str) -> Topic | None:
         """Return the names in ``topic``, or None if it is none of ours."""
-        match topic.split("/"):
+        levels = topic.split("/")
+        match levels:
             case [self.name, "v1", "owner", "state"]:
                 return Topic(kind=Kind.OWNER_STATE)
             case [self.name, "v1", "d", device, "status"]:
@@ -107,8 +108,7 @@ class Namespace:
                 names = Topic(kind=Kind.TO_VIEWER, device=device, viewer=viewer, session=session)
             case _:
                 return None
-        given = (name for name in (names.device, names.viewer, names.session) if name)
-        return names if all(map(is_id, given)) else None
+        return names if all(map(is_id, levels)) else None
 
 
 def _mailbox(reader: str, writer: str, session: str) -> str:

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
-from support.endpoints import (
-    DEADLINES,
-    HOST,
-    codes,
-    make_device,
-    on_status,
-    sent,
-    to_device,
-)
-
-from mqcam.protocol.device import DeviceEndpoint
+from mqcam.protocol.admission import let_everybody_in
 from mqcam.protocol.effects import (
     Effect,
     Ended,
@@ -41,6 +32,18 @@ from mqcam.protocol.messages import (
     body_hash,
     encode,
 )
+from support.endpoints import (
+    DEADLINES,
+    HOST,
+    codes,
+    make_device,
+    on_status,
+    sent,
+    to_device,
+)
+
+if TYPE_CHECKING:
+    from mqcam.protocol.device import DeviceEndpoint
 
 
 def key_of(session: str = "s1", viewer: str = "alice") -> SessionKey:
@@ -110,9 +113,7 @@ def test_offer_starts_a_session_and_the_answer_names_it() -> None:
     servers = (IceServer(urls=("turn:192.0.2.1",), username="u", credential="secret"),)
     clock = MediaClock(rtp_timestamp=7, captured_us=9)
     effects = device.answered(key_of(), sdp="v=0 a", ice_servers=servers, clock=clock, now=0.1)
-    expected = Answer(
-        re=body_hash(message.payload), sdp="v=0 a", ice_servers=servers, clock=clock
-    )
+    expected = Answer(re=body_hash(message.payload), sdp="v=0 a", ice_servers=servers, clock=clock)
     assert sent(effects) == [expected]
 
 
@@ -212,9 +213,7 @@ def test_thousand_offers_a_second_are_throttled_and_others_undisturbed() -> None
     device = started()
     started_sessions, throttled = 0, 0
     for number in range(1000):
-        effects = device.receive(
-            to_device(offer(device), session=f"s{number}"), number / 1000
-        )
+        effects = device.receive(to_device(offer(device), session=f"s{number}"), number / 1000)
         started_sessions += any(isinstance(effect, Started) for effect in effects)
         throttled += codes(effects) == ["throttled"]
     assert started_sessions == 4
@@ -240,9 +239,7 @@ def test_replacement_is_exempt_from_the_limit_once_and_ends_the_old_when_connect
     old = connected(device)
     message = to_device(offer(device, replaces="s1"), session="s2")
     effects = device.receive(message, 0.0)
-    assert effects == [
-        Started(key=key_of("s2"), offer=offer(device, replaces="s1"), replaces=old)
-    ]
+    assert effects == [Started(key=key_of("s2"), offer=offer(device, replaces="s1"), replaces=old)]
     third = device.receive(to_device(offer(device, replaces="s1"), session="s3"), 0.0)
     assert error(third).code == "busy"
     device.answered(key_of("s2"), sdp="v=0", now=0.0)
@@ -317,9 +314,7 @@ def test_bad_candidates_are_counted_and_good_ones_delivered(bad: str) -> None:
     connected(device)
     effects = device.receive(to_device(Candidates(n=1, ufrag="u", candidates=(bad, HOST))), 0.0)
     assert codes(effects) == ["bad-candidate"]
-    assert effects[1:] == [
-        RemoteCandidates(key=key_of(), candidates=(HOST,), ufrag="u", end=False)
-    ]
+    assert effects[1:] == [RemoteCandidates(key=key_of(), candidates=(HOST,), ufrag="u", end=False)]
     only_bad = Candidates(n=2, ufrag="u", candidates=(bad,))
     assert codes(device.receive(to_device(only_bad), 0.0)) == ["bad-candidate"]
 
@@ -442,6 +437,17 @@ def test_silence_of_eight_seconds_ends_a_session() -> None:
     device.heard(key, 4.0)
     assert device.next_deadline == 13.0
     assert ends(device.tick(13.0))[0].code == "silence"
+
+
+def test_connection_before_the_answer_is_ignored() -> None:
+    device = started()
+    offered(device)
+    assert device.connected(key_of(), 0.0) == []
+    assert device.next_deadline == 10.0
+
+
+def test_everybody_is_let_in_unless_told_otherwise() -> None:
+    assert let_everybody_in(Offer(nonce="", sdp=""), "key")
 
 
 def test_packets_before_the_connection_do_not_count() -> None:

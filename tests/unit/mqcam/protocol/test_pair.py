@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.endpoints import HOST, Pair, make_device, make_viewer
-
 from mqcam.protocol.effects import (
     Answered,
     Effect,
@@ -18,6 +16,7 @@ from mqcam.protocol.effects import (
     Send,
     Started,
 )
+from support.endpoints import HOST, Pair, make_device, make_viewer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +84,9 @@ def test_perfect_link_connects_once_with_all_candidates_in_order() -> None:
     both.run(until=30.0)
     check_invariants(both)
     assert len(both.of_device(Started)) == len(both.of_viewer(Answered)) == 1
-    delivered = [one for one in both.of_viewer(RemoteCandidates) if isinstance(one, RemoteCandidates)]
+    delivered = [
+        one for one in both.of_viewer(RemoteCandidates) if isinstance(one, RemoteCandidates)
+    ]
     assert [len(one.candidates) for one in delivered] == [1, 2]
     assert [one.end for one in delivered] == [False, True]
     at_device = both.of_device(RemoteCandidates)[0]
@@ -114,7 +115,9 @@ def test_lost_offer_is_repeated_after_three_and_seven_seconds() -> None:
     both = pair([[], [0.01], []])
     both.start(status_first=True)
     both.run(until=8.0)
-    offers = [one for one in both.of_viewer(Send) if isinstance(one, Send) and b"offer" in one.payload]
+    offers = [
+        one for one in both.of_viewer(Send) if isinstance(one, Send) and b"offer" in one.payload
+    ]
     assert len(offers) == 3
     assert len({one.payload for one in offers}) == 1
     assert len(both.of_viewer(Answered)) == 1

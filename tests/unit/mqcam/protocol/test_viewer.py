@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
-from support.endpoints import HOST, codes, make_viewer, on_status, sent, to_viewer
-
 from mqcam.errors import LocalProtocolError
 from mqcam.protocol.effects import (
     Answered,
@@ -31,7 +30,10 @@ from mqcam.protocol.messages import (
     Want,
     body_hash,
 )
-from mqcam.protocol.viewer import ViewerEndpoint
+from support.endpoints import HOST, codes, make_viewer, on_status, sent, to_viewer
+
+if TYPE_CHECKING:
+    from mqcam.protocol.viewer import ViewerEndpoint
 
 KEY = SessionKey(peer="cam", peer_key="cam", session="s1")
 STATUS = Status(n=1, state="online", boot="b1", nonce="nonce1", seal_key="sealkey")
