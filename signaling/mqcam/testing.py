@@ -8,10 +8,12 @@ cameras and viewers beyond the shape of an endpoint.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from typing import TYPE_CHECKING, Protocol
 
 from mqcam.delivery import PostOffice, Receipt
+from mqcam.log import fields
 from mqcam.memory_broker import MemoryBroker as MemoryBroker  # noqa: PLC0414 - one place to import
 from mqcam.memory_broker import MemoryClient as MemoryClient  # noqa: PLC0414
 from mqcam.memory_broker import Weather as Weather  # noqa: PLC0414
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from mqcam.broker import Subscription
     from mqcam.protocol.effects import Effect
     from mqcam.transport import Receive
+
+logger = logging.getLogger(__name__)
 
 WINDOW = 20
 OUTBOX_MESSAGES = 256
@@ -210,8 +214,11 @@ class MemorySession:
         self._office.close()
 
     def on_message(self, message: Incoming) -> None:
-        """Hand a message to the receiver."""
-        self._receive(message)
+        """Hand a message to the receiver, whose errors end here."""
+        try:
+            self._receive(message)
+        except Exception:
+            logger.exception("a message was not handled", extra=fields(topic=message.topic))
 
     def on_answer(self, packet_id: int, code: int, reason: str) -> None:
         """Settle a message of ours."""
