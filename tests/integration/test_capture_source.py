@@ -157,6 +157,7 @@ def test_a_bit_rate_set_while_paused_holds_later() -> None:
     source, units = make_source(SMALL), Units()
     source.set_bitrate(100_000)
     with started(source, units.put):
+        source.snapshot(DEADLINE_S)
         source.resume()
         first = units.get(timeout=DEADLINE_S)
         sizes = [len(units.get(timeout=DEADLINE_S).data) for _ in range(30)]

@@ -55,7 +55,7 @@ class EncodedSource:
         self._normaliser = Normaliser()
         self._encoder: X264 | None = None
         self._seq = 0
-        self._picture: bytes | None = None
+        self._picture: bytes | SourceError | None = None
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Open the source, paused; raises SourceError."""
@@ -109,6 +109,8 @@ class EncodedSource:
             while self._picture is None:
                 if not self._changed.wait(max(deadline - time.monotonic(), 0.0)):
                     raise SourceError("snapshot", f"no picture came within {timeout_s:g} s")
+            if isinstance(self._picture, SourceError):
+                raise self._picture
             return self._picture
 
     def stop(self, timeout_s: float) -> bool:
@@ -168,8 +170,9 @@ class EncodedSource:
                 self._wishes = _Wishes(active=wishes.active, stop=wishes.stop)
             if wishes.snapshot:
                 self._answer_snapshot(frame)
+            self._apply(wishes)
             if wishes.active:
-                self._encode(frame, captured_ns, wishes)
+                self._encode(frame, captured_ns, is_keyframe_wanted=wishes.keyframe)
 
     def _wait_until(self, due_ns: int) -> bool:
         with self._changed:
@@ -180,11 +183,13 @@ class EncodedSource:
                 self._changed.wait(rest_s)
         return False
 
-    def _encode(self, frame: VideoFrame, captured_ns: int, wishes: _Wishes) -> None:
+    def _apply(self, wishes: _Wishes) -> None:
         if wishes.fps is not None:
             self._change_framerate(wishes.fps)
         if wishes.bitrate_bps is not None:
             self._bitrate_bps = wishes.bitrate_bps
+
+    def _encode(self, frame: VideoFrame, captured_ns: int, *, is_keyframe_wanted: bool) -> None:
         if self._encoder is None:
             self._encoder = X264(
                 width=self._info.width,
@@ -195,7 +200,7 @@ class EncodedSource:
             )
         if self._encoder.bitrate_bps != self._bitrate_bps:
             self._bitrate_bps = self._encoder.set_bitrate(self._bitrate_bps)
-        if wishes.keyframe:
+        if is_keyframe_wanted:
             self._encoder.request_keyframe()
         normal = self._normaliser.normalise(self._encoder.encode(frame, captured_ns))
         if normal is None:
@@ -212,14 +217,18 @@ class EncodedSource:
         self._on_state(SourceState.RUNNING, self._info, "")
 
     def _answer_snapshot(self, frame: VideoFrame) -> None:
-        picture = _encode_jpeg(frame)
+        picture: bytes | SourceError
+        try:
+            picture = _encode_jpeg(frame)
+        except (av.FFmpegError, ValueError, KeyError) as error:
+            picture = SourceError("snapshot", f"the picture cannot be encoded: {error!r}")
         with self._changed:
             self._picture = picture
             self._changed.notify_all()
 
 
 def _encode_jpeg(frame: VideoFrame) -> bytes:
-    full_range = frame.reformat(format="yuvj420p", dst_color_range=ColorRange.JPEG)
+    full_range = frame.reformat(format="yuvj420p", dst_color_range="JPEG")  # PyAV 14: no enum
     context = av.VideoCodecContext.create("mjpeg", "w")
     context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuvj420p"
     context.time_base = Fraction(1, 25)
