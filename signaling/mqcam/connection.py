@@ -73,6 +73,7 @@ class Connection:
         self._data_task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._is_connected = False
+        self._is_begun = False
 
     @property
     def ufrag(self) -> str:
@@ -93,6 +94,7 @@ class Connection:
 
     async def create_offer(self) -> str:
         """Gather and describe what a viewer wants; raises ConnectFailed without a network."""
+        self._begin("viewer")
         local = await self._local_terms()
         self._video = offered_video(cname=_random_name(), rtcp_ssrc=_random_ssrc())
         return write_offer(self._video, local, session_id=_random_session())
@@ -100,6 +102,7 @@ class Connection:
     async def create_answer(self, offer_sdp: str) -> str:
         """Answer a viewer's offer; raises OfferRefused, ConnectFailed."""
         terms = read_offer(offer_sdp)
+        self._begin("camera")
         local = await self._local_terms()
         video = replace(
             terms.video,
@@ -136,6 +139,8 @@ class Connection:
         """
         if self._remote is None:
             raise LocalProtocolError("connect needs the description of the other side")
+        if self._closing is not None:
+            raise ConnectFailed("ice", "the connection is closed: make a new one")
         try:
             await self._connect(self._remote, timeout_s)
         except BaseException:
@@ -163,6 +168,13 @@ class Connection:
             self._closing = asyncio.create_task(self._close(), name="mqcam-connection-close")
         # A caller that is cancelled here must not leave sockets open.
         await asyncio.shield(self._closing)
+
+    def _begin(self, role: Role) -> None:
+        if self.role != role:
+            raise LocalProtocolError(f"only a {role} does this")
+        if self._is_begun:
+            raise LocalProtocolError("a connection makes one description: make a new connection")
+        self._is_begun = True
 
     async def _local_terms(self) -> TransportTerms:
         candidates = await self._ice.gather()

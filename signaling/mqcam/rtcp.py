@@ -35,7 +35,7 @@ _SENDER_REPORT_BYTES: Final = 28
 _CLOCK_PAIR_AT: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RtcpPart:
     """One packet of a compound: its type, its 5-bit count and the bytes after the first word."""
 

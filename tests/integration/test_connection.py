@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aioice.ice
 import pytest
 from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket
 from av import VideoFrame
-from mqcam.errors import ConnectFailed, StageTimeout
+from mqcam.errors import (
+    AnswerRefused,
+    ConnectFailed,
+    LocalProtocolError,
+    OfferRefused,
+    StageTimeout,
+)
+from mqcam.ice import IceSettings
 from mqcam.stock import make_receiver, make_sender
 from support.connections import (
     CONNECT_TIMEOUT_S,
@@ -146,6 +155,53 @@ async def test_garbage_names_and_stale_candidates_neither_delay_nor_break() -> N
         await connect_both(viewer.connection, camera.connection)
         assert time.monotonic() - began_at < 1.0
         assert viewer.connection.refused_candidates >= 2 * len(bad) + 12
+
+
+async def test_a_name_is_looked_up_beside_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The only candidate is a name; what answers for it is replaced."""
+    lookups = Lookups({"camera-1.local": "127.0.0.1"})
+    monkeypatch.setattr(aioice.ice, "get_or_create_mdns_protocol", lookups.get)
+    async with sides() as (viewer, camera):
+        offer = await viewer.connection.create_offer()
+        answer = await camera.connection.create_answer(without_lines(offer, "a=candidate:"))
+        await viewer.connection.accept_answer(answer.replace(" 127.0.0.1 ", " camera-1.local "))
+        await connect_both(viewer.connection, camera.connection)
+        assert lookups.asked == ["camera-1.local"]
+
+
+async def test_a_taken_mdns_port_costs_the_name_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aioice.ice, "get_or_create_mdns_protocol", Lookups({}).fail)
+    async with sides() as (viewer, camera):
+        await negotiate(viewer.connection, camera.connection)
+        name = "candidate:1 1 udp 2130706431 nobody.local 9 typ host"
+        viewer.connection.add_remote_candidates([name], ufrag="", end=False)
+        await connect_both(viewer.connection, camera.connection)
+        assert viewer.connection.refused_candidates == 1
+
+
+class Lookups:
+    """Stands for the multicast of a home network."""
+
+    def __init__(self, addresses: dict[str, str]) -> None:
+        self.asked: list[str] = []
+        self._addresses = addresses
+
+    async def get(self, _: object) -> Lookups:
+        """Return what resolves names."""
+        return self
+
+    async def fail(self, _: object) -> Lookups:
+        """Find the port taken."""
+        raise OSError(errno.EADDRINUSE, "in use")
+
+    async def resolve(self, name: str) -> str | None:
+        """Resolve a name."""
+        self.asked.append(name)
+        return self._addresses.get(name)
 
 
 async def test_candidates_after_connect_and_after_close_are_ignored() -> None:
@@ -345,6 +401,83 @@ async def test_the_outgoing_tap_changes_and_drops_packets() -> None:
         packet = await asyncio.wait_for(arrived.get(), EVENT_TIMEOUT_S)
         assert packet == b"\x80\xc9\x00\x01tapd"
         assert camera.connection.media.sent.rtcp_packets == 1
+
+
+async def test_messages_that_are_too_large_or_too_many_are_not_queued() -> None:
+    async with connected_sides() as (viewer, camera):
+        await viewer.data_is_open()
+        await camera.data_is_open()
+        link = viewer.connection.data
+        assert link is not None
+        assert not link.send(bytes(16_385))
+        taken = [link.send(bytes(16_384)) for _ in range(40)]
+        assert taken[:8] == [True] * 8
+        assert not all(taken)
+        assert link.dropped == 1 + taken.count(False)
+        for _ in range(taken.count(True)):
+            assert len(await camera.next_message()) == 16_384
+
+
+async def test_a_failing_handler_of_messages_is_logged_and_survived(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with connected_sides() as (viewer, camera):
+        await viewer.data_is_open()
+        await camera.data_is_open()
+        sending, receiving = viewer.connection.data, camera.connection.data
+        assert sending is not None
+        assert receiving is not None
+        arrived = asyncio.Event()
+
+        def fail(_: bytes) -> None:
+            arrived.set()
+            raise ZeroDivisionError
+
+        receiving.on_message = fail
+        assert sending.send(b"first")
+        await asyncio.wait_for(arrived.wait(), EVENT_TIMEOUT_S)
+        receiving.on_message = camera.messages.put_nowait
+        assert sending.send(b"second")
+        assert await camera.next_message() == b"second"
+        assert "handler" in caplog.text
+
+
+async def test_a_connection_is_used_once_and_in_its_role() -> None:
+    async with sides() as (viewer, camera):
+        offer = await viewer.connection.create_offer()
+        with pytest.raises(LocalProtocolError):
+            await viewer.connection.create_offer()
+        with pytest.raises(LocalProtocolError):
+            await camera.connection.create_offer()
+        with pytest.raises(LocalProtocolError):
+            await camera.connection.connect(1)
+        answer = await camera.connection.create_answer(offer)
+        with pytest.raises(LocalProtocolError):
+            await camera.connection.create_answer(offer)
+        await viewer.connection.accept_answer(answer)
+        with pytest.raises(AnswerRefused):
+            await viewer.connection.accept_answer(answer)
+        await viewer.connection.close()
+        with pytest.raises(ConnectFailed):
+            await viewer.connection.connect(1)
+
+
+async def test_a_refused_offer_leaves_the_camera_able_to_answer_another() -> None:
+    async with sides() as (viewer, camera):
+        with pytest.raises(OfferRefused):
+            await camera.connection.create_answer("nonsense")
+        await negotiate(viewer.connection, camera.connection)
+
+
+async def test_a_machine_without_a_usable_address_says_so() -> None:
+    async with sides(viewer_ice=IceSettings(interfaces_exclude=("*",))) as (viewer, _):
+        with pytest.raises(ConnectFailed, match="no network address"):
+            await viewer.connection.create_offer()
+
+
+async def test_the_end_of_local_candidates_is_reported_once() -> None:
+    async with connected_sides() as (viewer, camera):
+        assert viewer.candidates == camera.candidates == [((), True)]
 
 
 async def test_nothing_can_be_sent_after_the_close() -> None:

@@ -4,7 +4,8 @@ import ipaddress
 
 import ifaddr
 import pytest
-from mqcam.ice import IceSettings, local_addresses
+from mqcam.candidates import Refusal
+from mqcam.ice import REMOTE_CANDIDATE_LIMIT, IcePath, IceSettings, local_addresses
 
 
 def adapter(name: str, *addresses: str) -> ifaddr.Adapter:
@@ -52,3 +53,12 @@ def test_the_number_of_addresses_is_bounded() -> None:
 def test_patterns_exclude_interfaces(pattern: str) -> None:
     chosen = local_addresses(IceSettings(interfaces_exclude=(pattern,)), ADAPTERS)
     assert "2001:db8::7" not in chosen
+
+
+async def test_the_number_of_remote_candidates_is_bounded() -> None:
+    path = IcePath(IceSettings(), controlling=True)
+    path.add_remote_candidates(
+        [f"candidate:1 1 udp 1 192.0.2.{n} 9 typ host" for n in range(REMOTE_CANDIDATE_LIMIT + 36)]
+    )
+    await path.close()
+    assert path.refused == {Refusal.TOO_MANY: 36}
