@@ -76,8 +76,10 @@ async def test_two_sides_connect_and_exchange_data_messages() -> None:
 async def test_stock_sender_and_receiver_carry_h264_over_the_connection() -> None:
     async with sides() as (viewer, camera):
         await negotiate(viewer.connection, camera.connection)
-        heard: list[float] = []
-        viewer.connection.media.add_rtp_listener(lambda _, at: heard.append(at))
+        heard: list[tuple[int, float]] = []
+        viewer.connection.media.add_rtp_listener(
+            lambda packet, at: heard.append((int.from_bytes(packet[4:8]), at))
+        )
         receiver = make_receiver(viewer.connection.media, viewer.connection.video)
         await receiver.receive(viewer.connection.receive_parameters())
         await connect_both(viewer.connection, camera.connection)
@@ -91,7 +93,9 @@ async def test_stock_sender_and_receiver_carry_h264_over_the_connection() -> Non
         frames = [await asyncio.wait_for(receiver.track.recv(), 5) for _ in range(10)]
         assert all(isinstance(frame, VideoFrame) and frame.width == 320 for frame in frames)
         assert viewer.connection.media.received.rtp_packets == len(heard) >= 10
-        assert viewer.connection.media.heard_at == heard[-1]
+        assert viewer.connection.media.heard_at == heard[-1][1]
+        sent = list(dict.fromkeys(timestamp for timestamp, _ in heard))
+        assert [frame.pts for frame in frames] == sent[:10]
         await sender.stop()
         await receiver.stop()
 
