@@ -178,7 +178,7 @@ def open_film(path: str) -> InputContainer:
 
 def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """Yield what can be decoded; a damaged packet costs its own pictures only."""
-    stream.thread_type = "SLICE"  # frame threads cost memory for each thread
+    stream.codec_context.thread_count = 1  # each thread would cost pictures' worth of memory
     try:
         for packet in container.demux(stream):
             try:

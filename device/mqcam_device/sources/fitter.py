@@ -73,6 +73,8 @@ class Fitter:
         left, top = _even((width - inner_width) / 2, 0), _even((height - inner_height) / 2, 0)
         kind = "pc" if frame.color_range == ColorRange.JPEG else "unspecified"
         graph = Graph()
+        if hasattr(graph, "threads"):  # not in PyAV 14
+            graph.threads = 1
         steps = [
             graph.add(
                 "buffer",
