@@ -20,7 +20,8 @@ from mqcam.delivery import PostOffice, Receipt
 from mqcam.dial import Dialer, Opened, Race
 from mqcam.errors import BrokerError, BrokerTimeout
 from mqcam.log import fields
-from mqcam.mqtt_link import Link, LinkOptions, Welcome
+from mqcam.mqtt_link import Link
+from mqcam.mqtt_terms import LinkOptions, Welcome
 from mqcam.reconnection import Reconnection, most_telling
 from mqcam.tls import tls_context
 

@@ -14,9 +14,7 @@ import logging
 import math
 import socket
 import ssl
-import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -28,13 +26,14 @@ from mqcam.errors import (
     BrokerError,
     BrokerRefused,
     BrokerTimeout,
-    BrokerTooOld,
     BrokerUnreachable,
     SubscribeRefused,
 )
 from mqcam.log import fields
+from mqcam.mqtt_terms import Welcome, refusal
 from mqcam.reconnection import ClosedUnanswered
 from mqcam.transport import Incoming, Outgoing
+from mqcam.upgrade import run_blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,59 +41,16 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
     from mqcam.broker import BrokerAddress, Subscription
+    from mqcam.mqtt_terms import LinkOptions, LinkOwner
 
 logger = logging.getLogger(__name__)
 
-UNSUPPORTED_VERSION = 0x84
-REFUSALS = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
-"""CONNACK codes that only another client id, user or password can cure (MQTT 5, 3.2.2.2)."""
 SESSION_TAKEN_OVER = 0x8E
 LARGEST_PACKET_BYTES = 268_435_455
 LARGEST_WINDOW = 65_535
 READS_PER_TURN = 64
 """TLS records that were read ahead are worked off without starving the rest of the loop."""
-UPGRADE_END_S = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkOptions:
-    """What CONNECT says about us."""
-
-    client_id: str
-    clean_start: bool
-    session_expiry_s: int
-    keepalive_s: int
-    largest_incoming_bytes: int
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    will: Outgoing | None = None
-    will_delay_s: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Welcome:
-    """What CONNACK says about the broker."""
-
-    session_present: bool
-    window: int
-    largest_packet_bytes: int
-
-
-class TakenOver(BrokerRefused):
-    """Another connection with our client id replaced this one."""
-
-
-class LinkOwner(Protocol):
-    """Who is told what arrives; none of these may raise."""
-
-    def on_message(self, message: Incoming) -> None:
-        """Take a message."""
-
-    def on_answer(self, packet_id: int, code: int, reason: str) -> None:
-        """Take the broker's answer to a message of ours."""
-
-    def on_turn(self) -> None:
-        """Use what the arrivals of this turn made possible."""
+WEBSOCKET_BUFFER_BYTES = 524_288
 
 
 class _SocketClient(Client):
@@ -250,12 +206,6 @@ class Link:
             properties.WillDelayInterval = self._options.will_delay_s
             _set_expiry(properties, will.ttl_s)
             client.will_set(will.topic, will.payload, 1, will.retain, properties)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        client.on_subscribe = self._on_subscribe
-        client.on_unsubscribe = self._on_subscribe
         return client
 
     def _upgrade_headers(self, headers: dict[str, str]) -> dict[str, str]:
@@ -269,57 +219,42 @@ class Link:
         properties.MaximumPacketSize = self._options.largest_incoming_bytes
 
         def connect() -> None:
-            self._client.connect(
+            result = self._client.connect(
                 self.address.host,
                 self.address.port,
                 self._options.keepalive_s,
                 clean_start=self._options.clean_start,
                 properties=properties,
             )
+            if result != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                raise ClosedUnanswered(
+                    "it closed the connection at once", address=str(self.address)
+                )
 
         if not self.address.scheme.is_websocket:
             connect()  # does not block: the socket is open
             return
+        # paho loses track of a frame that the kernel takes only in part: make room for a window
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WEBSOCKET_BUFFER_BYTES)
         try:
-            await self._upgrade(connect)
+            await run_blocking(self._sock, connect)
         except Exception as error:
             raise BrokerUnreachable(
                 f"no WebSocket for MQTT at {self.address.path}: check port and path",
                 address=str(self.address),
             ) from error
 
-    async def _upgrade(self, connect: Callable[[], None]) -> None:
-        """Let paho do its blocking HTTP upgrade in a thread that ends with the socket."""
-        done: asyncio.Future[None] = self._loop.create_future()
-
-        def finish(error: Exception | None) -> None:
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
-
-        def work() -> None:
-            failure: Exception | None = None
-            try:
-                connect()
-            except Exception as error:  # noqa: BLE001 - carried over to the loop
-                failure = error
-            self._loop.call_soon_threadsafe(finish, failure)
-
-        threading.Thread(target=work, name="mqcam-websocket", daemon=True).start()
-        try:
-            await asyncio.shield(done)
-        except asyncio.CancelledError:
-            self._sock.shutdown(socket.SHUT_RDWR)  # wakes the thread
-            await asyncio.wait({done}, timeout=UPGRADE_END_S)
-            if done.done():
-                done.exception()  # mark it as seen
-            raise
-
     # the event loop
 
     def _watch(self) -> None:
+        """Start to read; only from here on paho calls us, and always in the event loop."""
         client = self._client
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_subscribe
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
         self._loop.add_reader(self._descriptor, self._readable)
@@ -400,17 +335,15 @@ class Link:
         properties: Properties | None,
     ) -> None:
         if code.is_failure:
-            self._lose(_refusal(code, str(self.address)))
-        elif not self._welcome.done():
-            self._welcome.set_result(
-                Welcome(
-                    session_present=flags.session_present,
-                    window=getattr(properties, "ReceiveMaximum", LARGEST_WINDOW),
-                    largest_packet_bytes=getattr(
-                        properties, "MaximumPacketSize", LARGEST_PACKET_BYTES
-                    ),
-                )
-            )
+            self._lose(refusal(code.value, str(code), str(self.address)))
+            return
+        welcome = Welcome(
+            session_present=flags.session_present,
+            window=getattr(properties, "ReceiveMaximum", LARGEST_WINDOW),
+            largest_packet_bytes=getattr(properties, "MaximumPacketSize", LARGEST_PACKET_BYTES),
+        )
+        if not self._welcome.done():
+            self._welcome.set_result(welcome)
 
     def _on_disconnect(
         self, _c: Client, _u: Any, flags: DisconnectFlags, code: ReasonCode, _p: Properties | None
@@ -421,9 +354,7 @@ class Link:
         elif not flags.is_disconnect_packet_from_server:
             self._lose(BrokerUnreachable(f"the connection was lost ({code})", address=shown))
         elif code.value == SESSION_TAKEN_OVER:
-            self._lose(
-                TakenOver("another connection with our client id replaced us", address=shown)
-            )
+            self._lose(BrokerRefused("another client with our id replaced us", address=shown))
         else:
             self._lose(BrokerUnreachable(f"it ended the connection ({code})", address=shown))
 
@@ -468,16 +399,3 @@ def _properties(packet_type: int) -> Properties:
 def _set_expiry(properties: Properties, expiry_s: float) -> None:
     if math.isfinite(expiry_s):
         properties.MessageExpiryInterval = max(1, math.ceil(expiry_s))
-
-
-def _refusal(code: ReasonCode, address: str) -> BrokerError:
-    if code.value == UNSUPPORTED_VERSION:
-        return BrokerTooOld(
-            "it speaks no MQTT 5: use mosquitto 1.6 or newer, or another broker with MQTT 5",
-            address=address,
-        )
-    if code.value in REFUSALS:
-        return BrokerRefused(
-            f"it does not let us in ({code}): check user, password and client id", address=address
-        )
-    return BrokerUnreachable(f"it does not take us at present ({code})", address=address)
