@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ CAMERA = "front"
 VIEWER = "laptop"
 READY_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
+KEPT_LINES = 50
+TIMESTAMP = "1"
+"""What each of mosquitto's own lines begins with: the seconds since 1970."""
 SNAPSHOT = Path("demo-snapshot.jpg")
 BIN = Path(sys.executable).parent
 
@@ -87,10 +91,17 @@ def run_tool(*arguments: str | Path) -> None:
 
 
 class Background:
-    """One program that runs beside us; its output is shown with its name in front."""
+    """One program that runs beside us; its output is shown with its name in front.
 
-    def __init__(self, name: str, command: list[str | Path], *, ready: str) -> None:
+    Lines that begin with ``quiet`` are shown only when the program ends before it is ready.
+    """
+
+    def __init__(
+        self, name: str, command: list[str | Path], *, ready: str, quiet: str = "\0"
+    ) -> None:
         self.name = name
+        self._quiet = quiet
+        self._kept: deque[str] = deque(maxlen=KEPT_LINES)
         self._ready = threading.Event()
         self._ready_text = ready
         self.process = subprocess.Popen(
@@ -109,15 +120,24 @@ class Background:
 
     def _show(self) -> None:
         for line in self._lines():
-            print(f"{self.name:>7} | {line.rstrip()}", flush=True)
+            if line.startswith(self._quiet) and not self._ready.is_set():
+                self._kept.append(line)
+            elif not line.startswith(self._quiet):
+                self._print(line)
             if self._ready_text in line:
                 self._ready.set()
+
+    def _print(self, line: str) -> None:
+        print(f"{self.name:>7} | {line.rstrip()}", flush=True)
 
     def wait_ready(self) -> None:
         """Wait until the program says that it is ready."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not self._ready.wait(0.05):
             if self.process.poll() is not None:
+                self._reader.join(1.0)
+                for line in self._kept:
+                    self._print(line)
                 raise DemoError(f"the {self.name} ended before it was ready; its output says why")
             if time.monotonic() > deadline:
                 raise DemoError(f"the {self.name} was not ready after {READY_TIMEOUT_S:.0f} s")
@@ -138,10 +158,13 @@ def start_broker(stack: ExitStack, state: Path, port: int) -> None:
     """Make a broker of our own with one account for each side, and start it."""
     folder = state / "broker"
     tool = "mqcam-broker"
-    run_tool(tool, "init", "--dir", folder, "--port", str(port), "--address", "127.0.0.1")
+    where = ["--address", "127.0.0.1", "--bind", "127.0.0.1", "--port", str(port)]
+    run_tool(tool, "init", "--dir", folder, *where)
     for verb, name in (("add-device", CAMERA), ("add-viewer", VIEWER)):
         run_tool(tool, verb, name, "--dir", folder, "--output", state / f"{name}.yaml")
-    broker = Background("broker", [BIN / tool, "run", "--dir", folder], ready="broker ready")
+    broker = Background(
+        "broker", [BIN / tool, "run", "--dir", folder], ready="broker ready", quiet=TIMESTAMP
+    )
     stack.callback(broker.stop)
     broker.wait_ready()
 

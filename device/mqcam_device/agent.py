@@ -55,6 +55,7 @@ class Agent:
         self._broker_text = "not connected yet"
         self._capture_state = CaptureState()
         self._started_at = time.monotonic()
+        self._is_stopping = False
 
     # what app.py wires
 
@@ -72,8 +73,8 @@ class Agent:
         text = f"connected to {state.address}" if state.connected else "not connected"
         if state.error is not None:
             text = str(state.error)
-        if text == self._broker_text:
-            return  # a retry that failed as the one before
+        if text == self._broker_text or self._is_stopping:
+            return  # a retry that failed as the one before, or our own good-bye
         self._broker_text = text
         if state.connected:
             logger.info("camera online", extra=log.fields(broker=state.address))
@@ -116,6 +117,7 @@ class Agent:
             await asyncio.gather(stopping, *tasks, return_exceptions=True)
 
     async def _shut_down(self, session: MqttSession) -> None:
+        self._is_stopping = True
         last = self._endpoint.stop(self._now())
         self.driver.close()
         await self._peers.close()

@@ -11,7 +11,6 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from mqcam.credentials import load_credentials
 from mqcam.driver import outgoing
 from mqcam.errors import CredentialsError
 from mqcam.files import read_private, reason, write_atomically
@@ -54,8 +53,13 @@ CLIENT_ID_FILE = "{name}.client-id"
 class App:
     """A built agent with its broker session and its control socket, ready to run."""
 
-    def __init__(self, settings: DeviceSettings, *, deadlines: Deadlines | None = None) -> None:
-        credentials = load_device_credentials(settings.credentials)
+    def __init__(
+        self,
+        settings: DeviceSettings,
+        credentials: Credentials,
+        *,
+        deadlines: Deadlines | None = None,
+    ) -> None:
         timers = deadlines or Deadlines()
         capture = CaptureProcess(
             source_settings(settings, label=credentials.name),
@@ -86,7 +90,6 @@ class App:
             ice=ice_settings(settings),
             deadlines=timers,
         )
-        self.name = credentials.name
         self._session = self._broker_session(settings, credentials, endpoint)
         self.agent.bind(self._session)
         self._control = ControlServer(
@@ -147,18 +150,6 @@ class App:
 
     async def _viewers(self, _request: dict[str, object]) -> dict[str, object]:
         return {"viewers": self.agent.viewers()}
-
-
-def load_device_credentials(path: Path) -> Credentials:
-    """Read the credentials of a device; raises CredentialsError also for a viewer's."""
-    credentials = load_credentials(path)
-    if credentials.kind != "device":
-        raise CredentialsError(
-            str(path),
-            f"these are a {credentials.kind}'s credentials: "
-            "use the file that 'mqcam-broker add-device' wrote",
-        )
-    return credentials
 
 
 def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:

@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mqcam import log
+from mqcam.credentials import load_credentials
 from mqcam.errors import ConfigError, CredentialsError, MqcamError
 from mqcam.private import check_libraries
 
-from mqcam_device.control import ask
+from mqcam_device.control import ask, running
 from mqcam_device.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mqcam.credentials import Credentials
+
+    from mqcam_device.settings import DeviceSettings
 
 DEFAULT_CONFIG = Path("/etc/mqcam/device.yaml")
 EXIT_FAILURE = 1
@@ -51,33 +56,55 @@ def parser() -> argparse.ArgumentParser:
 def run(config: Path) -> None:
     """Run the agent until it is told to stop."""
     settings = load_settings(config)
-    log.configure(settings.log.level, settings.log.format)
+    credentials = load_device_credentials(settings.credentials)
+    log.configure(settings.log.level, settings.log.format, secrets=[credentials.password or ""])
     check_libraries()
     # Imported late, so that `check` and `status` answer at once on a small machine.
     from mqcam_device.app import App  # noqa: PLC0415
 
-    app = App(settings)
-    with log.context(device=app.name):
+    app = App(settings, credentials)
+    with log.context(device=credentials.name):
         asyncio.run(app.run())
 
 
 def check(config: Path) -> None:
     """Tell every mistake in configuration and credentials."""
-    from mqcam_device.app import load_device_credentials  # noqa: PLC0415
-
     settings = load_settings(config)
     credentials = load_device_credentials(settings.credentials)
     credentials.broker_settings()
     print(f"{config}: good; {credentials.name} at {', '.join(credentials.broker)}")
 
 
+def load_device_credentials(path: Path) -> Credentials:
+    """Read the credentials of a device; raises CredentialsError also for a viewer's."""
+    credentials = load_credentials(path)
+    if credentials.kind != "device":
+        raise CredentialsError(
+            str(path),
+            f"these are a {credentials.kind}'s credentials: "
+            "use the file that 'mqcam-broker add-device' wrote",
+        )
+    return credentials
+
+
+def agent_name(settings: DeviceSettings) -> str:
+    """Return the name of the agent to ask.
+
+    Members of the group that owns the socket may ask without reading the credentials.
+    """
+    try:
+        return load_device_credentials(settings.credentials).name
+    except CredentialsError:
+        names = running(settings.runtime_dir)
+        if len(names) != 1:
+            raise
+        return names[0]
+
+
 def ask_agent(config: Path, verb: str, *, as_json: bool) -> None:
     """Print what the running agent says."""
-    from mqcam_device.app import load_device_credentials  # noqa: PLC0415
-
     settings = load_settings(config)
-    credentials = load_device_credentials(settings.credentials)
-    reply = ask(credentials.name, verb, runtime_dir=settings.runtime_dir)
+    reply = ask(agent_name(settings), verb, settings.runtime_dir)
     if as_json:
         print(json.dumps(reply))
     elif verb == "viewers":

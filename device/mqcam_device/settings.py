@@ -22,11 +22,10 @@ class PatternSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmSource:
-    """A video file, played in real time."""
+    """A video file, played in real time, again and again."""
 
     kind: Literal["film"] = "film"
     path: Path
-    loop: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

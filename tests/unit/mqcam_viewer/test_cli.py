@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from mqcam.protocol.messages import CaptureState, Status
+from mqcam_viewer.cli import as_json, describe, main, parser
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONLINE = Status(
+    n=1,
+    state="online",
+    boot="b",
+    nonce="n",
+    capture=CaptureState(state="running", width=1280, height=720, fps_min=5, fps_max=30),
+)
+
+
+def test_a_camera_is_one_line() -> None:
+    assert describe("front", ONLINE).split() == ["front", "online", "1280x720", "30", "fps"]
+
+
+def test_a_camera_that_is_gone_is_offline() -> None:
+    assert describe("front", None).split() == ["front", "offline"]
+    assert as_json(None) == {"state": "offline"}
+
+
+def test_a_camera_as_json_names_its_picture() -> None:
+    assert as_json(ONLINE) == {
+        "state": "online",
+        "source": "running",
+        "width": 1280,
+        "height": 720,
+        "fps": 30,
+    }
+
+
+@pytest.mark.parametrize("text", ["-1", "inf", "nan", "soon"])
+def test_impossible_durations_are_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["probe", "front", "--seconds", text])
+
+    assert ended.value.code == 2
+    assert "--seconds" in capsys.readouterr().err
+
+
+def test_missing_credentials_are_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MQCAM_CREDENTIALS", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["list"])
+
+    assert ended.value.code == 2
+    assert "--credentials" in capsys.readouterr().err
+
+
+def test_unusable_credentials_are_bad_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["list", "--credentials", str(tmp_path / "none.yaml")]) == 78
+    assert "none.yaml" in capsys.readouterr().err
