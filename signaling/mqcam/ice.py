@@ -10,7 +10,7 @@ import fnmatch
 import functools
 import ipaddress
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import aioice
@@ -68,6 +68,36 @@ PRIVATE_NAMES: Final = (
         module="aioice.ice",
         path="Connection._nominated",
         reason="there is no public way to ask for the selected pair",
+    ),
+    PrivateName(
+        module="aioice.ice",
+        path="Connection.get_component_candidates",
+        parameters=("self", "component", "addresses", "timeout"),
+        reason="opens the sockets of the addresses that we choose",
+    ),
+    PrivateName(
+        module="aioice.ice",
+        path="Connection.check_incoming",
+        parameters=("self", "message", "addr", "protocol"),
+        reason="called for each check that carries our password",
+    ),
+    PrivateName(
+        module="aioice.ice",
+        path="Connection.data_received",
+        parameters=("self", "data", "component"),
+        reason="the way of data into the queue",
+    ),
+    PrivateName(
+        module="aioice.ice",
+        path="StunProtocol.datagram_received",
+        parameters=("self", "data", "addr"),
+        reason="the way of every datagram into aioice",
+    ),
+    PrivateName(
+        module="aioice.ice",
+        path="get_or_create_mdns_protocol",
+        parameters=("subscriber",),
+        reason="one socket for the names of all connections; each gives it back when it ends",
     ),
     PrivateName(
         module="aioice.ice",
@@ -318,12 +348,27 @@ class IcePath:
         return candidate
 
     async def _add(self, candidate: RTCIceCandidate) -> None:
+        if is_mdns_name(candidate.ip):
+            address = await self._resolve(candidate.ip)
+            # Whoever answered the name may send us anywhere: judge what it says like the rest.
+            resolved = replace(candidate, ip=address or "")
+            verdict = parse_candidate(
+                format_candidate(resolved), allow_loopback=self._settings.loopback
+            )
+            if isinstance(verdict, Refusal):
+                self.refused[verdict if address else Refusal.UNRESOLVED] += 1
+                return
+            candidate = verdict
+        await self.transport.addRemoteCandidate(candidate)
+
+    async def _resolve(self, name: str) -> str | None:
+        # aioice would do this by itself, but takes any answer and raises if port 5353 is taken.
         try:
             async with asyncio.timeout(MDNS_TIMEOUT_S):
-                await self.transport.addRemoteCandidate(candidate)
-        except (OSError, ValueError):
-            # Port 5353 may be taken; TimeoutError is an OSError, too.
-            self.refused[Refusal.UNRESOLVED] += 1
+                mdns = await aioice.ice.get_or_create_mdns_protocol(self.gatherer.ice)
+                return await mdns.resolve(name)
+        except OSError:
+            return None
 
     def _explain(self) -> str:
         if self._is_closed:

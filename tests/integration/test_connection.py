@@ -187,6 +187,21 @@ async def test_a_taken_mdns_port_costs_the_name_and_nothing_else(
         assert viewer.connection.refused_candidates == 1
 
 
+@pytest.mark.parametrize("address", ["224.0.0.1", "::ffff:0.0.0.0", "", "nonsense", None])
+async def test_a_name_that_leads_nowhere_good_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
+    lookups = Lookups({} if address is None else {"evil.local": address})
+    monkeypatch.setattr(aioice.ice, "get_or_create_mdns_protocol", lookups.get)
+    async with sides() as (viewer, camera):
+        await negotiate(viewer.connection, camera.connection)
+        name = "candidate:1 1 udp 2130706431 evil.local 9 typ host"
+        viewer.connection.add_remote_candidates([name], ufrag="", end=False)
+        await connect_both(viewer.connection, camera.connection)
+        assert lookups.asked == ["evil.local"]
+        assert viewer.connection.refused_candidates == 1
+
+
 class Lookups:
     """Stands for the multicast of a home network."""
 
