@@ -21,7 +21,6 @@ from mqcam.protocol.messages import (
     Message,
     Offer,
     body_hash,
-    clean_text,
     encode,
 )
 from mqcam.protocol.roles import Action, Event, Role, State
@@ -232,14 +231,14 @@ class Engine:
 
     def _send_bye(self, session: Session, cause: Cause) -> None:
         reason = wire_code(cause.code)
-        bye = Bye(n=session.number(), reason=reason, text=clean_text(cause.text))
+        bye = Bye(n=session.number(), reason=reason, text=cause.text)
         session.last_word = self.send(session, bye)
 
     def _send_error(self, session: Session, cause: Cause) -> None:
         error = Error(
             n=session.number(),
             code=wire_code(cause.code),
-            text=clean_text(cause.text),
+            text=cause.text,
             re=session.offer_hash,
         )
         session.last_word = self.send(session, error)

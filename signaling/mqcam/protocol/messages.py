@@ -267,7 +267,7 @@ def _write_status(message: Status) -> dict[str, object]:
             height=capture.height,
             fps_min=capture.fps_min,
             fps_max=capture.fps_max,
-            text=capture.text or None,
+            text=clean_text(capture.text) or None,
         ),
         "clock": {"synchronised": message.clock.synchronised},
     }
@@ -409,7 +409,7 @@ def _read_candidates(fields: Fields) -> Candidates:
 
 
 def _write_bye(message: Bye) -> dict[str, object]:
-    return {"n": message.n, "reason": message.reason, "text": message.text}
+    return {"n": message.n, "reason": message.reason, "text": clean_text(message.text)}
 
 
 def _read_bye(fields: Fields) -> Bye:
@@ -424,7 +424,7 @@ def _write_error(message: Error) -> dict[str, object]:
     return _present(
         n=message.n,
         code=message.code,
-        text=message.text,
+        text=clean_text(message.text),
         re=message.re or None,
         nonce=message.nonce or None,
         speaks=message.speaks,

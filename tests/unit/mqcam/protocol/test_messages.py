@@ -187,3 +187,16 @@ def test_hash_is_base64url_without_padding() -> None:
 def test_text_of_strangers_is_one_printable_line() -> None:
     assert clean_text("a\nb\x1b[31m\ud800") == "a b [31m "
     assert len(clean_text("x" * 1000)) == messages.TEXT_MAX_CHARS
+
+
+def test_text_of_our_own_is_cleaned_before_it_is_sent() -> None:
+    status = Status(
+        n=0,
+        state="online",
+        boot="b",
+        nonce="",
+        capture=CaptureState(state="failed", text="a\n" * 999),
+    )
+    read = decode(encode(status))
+    assert isinstance(read, Status)
+    assert read.capture.text == "a " * 256
