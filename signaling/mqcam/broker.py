@@ -122,6 +122,8 @@ class BrokerSettings:
     """The only authority whose certificates are accepted; None: those of the system."""
     server_name: str = "mqcam-broker"
     """The name that the certificate must carry, whatever the address; empty: the host's name."""
+    check_dates: bool = True
+    """False for a machine whose clock is not synchronised; only heeded with ``ca_pem``."""
     reconnect_cap_s: float | None = None
     """Raises the longest wait between two attempts, for fleets."""
 

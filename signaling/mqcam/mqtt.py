@@ -18,7 +18,7 @@ from mqcam.broker import MqttTimings as MqttTimings  # noqa: PLC0414
 from mqcam.broker import Subscription as Subscription  # noqa: PLC0414
 from mqcam.delivery import PostOffice, Receipt
 from mqcam.dial import Dialer, Opened, Race
-from mqcam.errors import BrokerError, BrokerTimeout
+from mqcam.errors import BrokerError, BrokerTimeout, BrokerUnreachable
 from mqcam.log import fields
 from mqcam.mqtt_link import Link
 from mqcam.mqtt_terms import LinkOptions, Welcome
@@ -106,7 +106,12 @@ class MqttSession:
         if self._is_running:
             raise RuntimeError("a session runs once")
         self._is_running = True
-        context = tls_context(self._settings)
+        try:
+            context = tls_context(self._settings)
+        except BrokerError as error:
+            self._set_state(BrokerState(connected=False, error=error))
+            self._end()
+            raise
         dialer = Dialer(self._settings, timings=self._timings, context=context)
         living = asyncio.create_task(self._live(dialer), name="mqcam-mqtt")
         stopping = asyncio.create_task(self._stopping.wait(), name="mqcam-mqtt-stop")
@@ -149,13 +154,14 @@ class MqttSession:
         """Wait until subscribed; raises the last ``BrokerError``, or ``BrokerTimeout``."""
         try:
             async with asyncio.timeout(timeout_s):
-                while not self._state.connected:
+                while not self._state.connected and not self._ended.is_set():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            if self._state.error is not None:
-                raise self._state.error from None
-            raise BrokerTimeout(f"no connection within {timeout_s:g} s") from None
+            error = self._state.error or BrokerTimeout(f"no connection within {timeout_s:g} s")
+            raise error from None
+        if not self._state.connected:
+            raise self._state.error or BrokerUnreachable("the session has ended")
 
     async def stop(self, last: Sequence[Outgoing] = ()) -> None:
         """Publish the last messages, say goodbye and end ``run()``, within ``stop_s``."""
@@ -167,6 +173,7 @@ class MqttSession:
                 await asyncio.wait(receipts, timeout=share_s)
         if self._link is not None:
             await self._link.disconnect(share_s)
+            logger.info("broker left")
         self._stopping.set()
         if not self._is_running:
             self._end()
@@ -269,7 +276,9 @@ class MqttSession:
             )
             self._told = None
             session = "resumed" if welcome.session_present else "new"
-            logger.info("broker connected", extra=fields(address=link.address, session=session))
+            logger.info(
+                "broker connected", extra=fields(address=str(link.address), session=session)
+            )
             self._office.connected(
                 link,
                 window=welcome.window,
@@ -333,6 +342,7 @@ class MqttSession:
 
     def _end(self) -> None:
         self._ended.set()
+        self._changed.set()
         self._office.close()
         if self._state.connected:
             self._set_state(replace(self._state, connected=False))

@@ -48,6 +48,7 @@ logger = logging.getLogger(__name__)
 SESSION_TAKEN_OVER = 0x8E
 LARGEST_PACKET_BYTES = 268_435_455
 LARGEST_WINDOW = 65_535
+LONGEST_EXPIRY_S = 0xFFFF_FFFF
 READS_PER_TURN = 64
 """TLS records that were read ahead are worked off without starving the rest of the loop."""
 WEBSOCKET_BUFFER_BYTES = 524_288
@@ -398,4 +399,4 @@ def _properties(packet_type: int) -> Properties:
 
 def _set_expiry(properties: Properties, expiry_s: float) -> None:
     if math.isfinite(expiry_s):
-        properties.MessageExpiryInterval = max(1, math.ceil(expiry_s))
+        properties.MessageExpiryInterval = min(max(1, math.ceil(expiry_s)), LONGEST_EXPIRY_S)

@@ -6,6 +6,7 @@ whatever the owner wants back with a message.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -61,8 +62,9 @@ class Outbox(Generic[Receipt]):
 
     @property
     def next_deadline(self) -> float | None:
-        """Return when ``expire`` has something to do."""
-        return min((parcel.deadline for parcel in self._unsettled()), default=None)
+        """Return when ``expire`` has something to do; a deadline may be infinite."""
+        soonest = min((parcel.deadline for parcel in self._unsettled()), default=math.inf)
+        return soonest if math.isfinite(soonest) else None
 
     def put(self, parcel: Parcel[Receipt]) -> Parcel[Receipt] | None:
         """Queue a message; return the one that had to make room for it."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mqcam.broker import BrokerSettings
 
 
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which Python has no name."""
+
+
 def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
     """Build the context for all encrypted addresses, None if there is none.
 
@@ -34,6 +38,8 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
         raise BrokerTlsError(
             "the broker's CA in the credentials is no PEM certificate: ask the owner for a new file"
         ) from error
+    if not settings.check_dates:
+        context.verify_flags |= NO_CHECK_TIME
     return context
 
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message on its way to the broker, which forgets it ``ttl_s`` seconds from now."""
+    """A message on its way to the broker, which forgets it ``ttl_s`` seconds from now.
+
+    That holds for retained messages, too; ``math.inf`` lasts for ever.
+    """
 
     topic: str
     payload: bytes

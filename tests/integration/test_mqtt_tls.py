@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,6 +80,16 @@ async def test_a_certificate_that_is_not_trusted_says_what_to_check(
         assert broker.url in str(state.error)
 
 
+async def test_the_dates_do_not_count_where_the_clock_is_not_synchronised(
+    authority: Authority,
+) -> None:
+    expired = authority.issue(SERVER_NAME, ends_in=dt.timedelta(days=-1))
+    async with encrypted_mosquitto(expired) as broker:
+        where = replace(settings(broker.url, ca_pem=authority.pem), check_dates=False)
+        async with watched(where) as one:
+            assert one.session.state.connected
+
+
 async def test_an_unknown_authority_is_not_trusted_without_a_pin(authority: Authority) -> None:
     async with (
         encrypted_mosquitto(authority.issue(SERVER_NAME)) as broker,
@@ -106,6 +117,8 @@ async def test_a_pin_that_is_no_certificate_ends_the_session() -> None:
     )
     with pytest.raises(BrokerTlsError, match="no PEM certificate"):
         await session.run()
+    with pytest.raises(BrokerTlsError):
+        await session.wait_connected(5)
 
 
 async def test_a_websocket_carries_a_session() -> None:
