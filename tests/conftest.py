@@ -6,6 +6,7 @@ It must not know mqcam; fixtures that do are in the conftest or module of their 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import leaks
+from support.offline import Guard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -51,12 +53,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+def kind_of(path: Path) -> str:
+    """Return the folder that says which kind of test a file holds."""
+    return path.relative_to(HERE).parts[0] if path.is_relative_to(HERE) else ""
+
+
+@pytest.fixture(scope="session")
+def guard() -> Guard:
+    """Watch over the rules of unit tests."""
+    return Guard()
+
+
+@pytest.fixture(autouse=True)
+def unit_tests_stay_offline(request: pytest.FixtureRequest, guard: Guard) -> Iterator[None]:
+    """Fail a unit test at the line where it opens a socket."""
+    with guard.closed() if kind_of(request.node.path) == "unit" else contextlib.nullcontext():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def left_behind(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     """Fail a test that leaves a task, thread, process, descriptor or lost exception behind."""
     path: Path = request.node.path
-    files = path.is_relative_to(HERE) and path.relative_to(HERE).parts[0] in WITH_SOCKETS
-    with leaks.watch(files=files) as found:
+    with leaks.watch(files=kind_of(path) in WITH_SOCKETS) as found:
         yield found
     if found:
         pytest.fail("left behind:\n  " + "\n  ".join(found), pytrace=False)

@@ -87,6 +87,20 @@ def test_a_leak_is_blamed_on_one_test_only(tests: Path, pytester: pytest.Pyteste
     pytester.runpytest_subprocess(timeout=30).assert_outcomes(passed=2, errors=1)
 
 
+@pytest.mark.parametrize("call", ["create_connection", "create_server"])
+def test_a_unit_test_may_not_open_a_socket(
+    call: str, tests: Path, pytester: pytest.Pytester
+) -> None:
+    (tests.parent / "unit").mkdir()
+    (tests.parent / "unit/test_planted.py").write_text(
+        f"{PREAMBLE}\ndef test_it():\n    socket.{call}(('127.0.0.1', 0))\n"
+        "async def test_that_has_a_loop():\n    pass\n"
+    )
+    result = pytester.runpytest_subprocess(timeout=30)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines("*UnitTestError*belongs into tests/integration*")
+
+
 def test_clean_tests_pass(tests: Path, pytester: pytest.Pytester) -> None:
     (tests / "test_clean.py").write_text(PREAMBLE + CLEAN)
     pytester.runpytest_subprocess(timeout=30).assert_outcomes(passed=6)

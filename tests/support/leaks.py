@@ -54,26 +54,33 @@ class LostErrors(logging.Handler):
 
 def children() -> set[int]:
     """Return the process ids of the living children of this process; reap those that ended."""
-    own = os.getpid()
     found: set[int] = set()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            # After the parenthesis that closes the name: state, parent.
-            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) != own:
-            continue
-        pid = int(entry.name)
-        if fields[0] == "Z":
+    for pid in child_ids():
+        if state_of(pid) == "Z":
             # Python's own Popen warns about a child that was never waited for: no need to here.
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         elif "multiprocessing.resource_tracker" not in command_of(pid):
             found.add(pid)
     return found
+
+
+def child_ids() -> list[int]:
+    """List the children of each of this process's threads, as the kernel keeps them."""
+    found = []
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            found += (thread / "children").read_text().split()
+    return [int(pid) for pid in found]
+
+
+def state_of(pid: int) -> str:
+    """Return the letter of a process's state, empty when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return ""
+    return text.rpartition(")")[2].split()[0]  # after the name, which may hold anything
 
 
 def command_of(pid: int) -> str:
