@@ -12,7 +12,7 @@ from mqcam.protocol.codes import Code, Drop, sentence
 from mqcam.protocol.messages import Error, Offer, body_hash, encode
 from mqcam.protocol.nonces import Grave, Nonces
 from mqcam.protocol.quota import Quota
-from mqcam.protocol.roles import Event
+from mqcam.protocol.roles import Event, State
 from mqcam.protocol.session import Cause, Session
 from mqcam.protocol.waiting import Waiting
 
@@ -117,13 +117,34 @@ class Admission:
             last_n=offer.n,
             replaces=self._replaced(key, offer),
         )
-        if session.replaces is None and self._occupied() >= self._max_viewers:
+        if session.replaces is None and not self._has_room(key, now):
             self._engine.reject(topic, Drop.BUSY, f"{self._max_viewers} viewers are here already")
             busy = _error(Code.BUSY, offer_hash)
             session.last_word = self._engine.send(session, busy)
             self.bury(session, now)
             return
         self._engine.step(session, Event.OFFER, Cause(now=now))
+
+    def _has_room(self, key: SessionKey, now: float) -> bool:
+        if self._occupied() >= self._max_viewers:
+            self._displace(key, now)
+        return self._occupied() < self._max_viewers
+
+    def _displace(self, key: SessionKey, now: float) -> None:
+        """End an unconnected session of a viewer with several, for a viewer who has none.
+
+        Else one viewer could keep all others out with offers that lead nowhere.
+        """
+        pending: dict[str, list[Session]] = {}
+        for session in self._engine.sessions.values():
+            if session.key.peer_key == key.peer_key:
+                return
+            if session.state is not State.CONNECTED and not self._is_exempt(session):
+                pending.setdefault(session.key.peer_key, []).append(session)
+        most = max(pending.values(), key=len, default=[])
+        if len(most) > 1:
+            cause = Cause(now=now, code=Code.BUSY.value, text=sentence(Code.BUSY))
+            self._engine.step(most[-1], Event.DISPLACED, cause)
 
     def _replaced(self, key: SessionKey, offer: Offer) -> SessionKey | None:
         old = replace(key, session=offer.replaces)

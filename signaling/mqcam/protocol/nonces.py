@@ -52,6 +52,10 @@ class Nonces:
         self._rotate_at = math.inf
         self._retire_at = math.inf
 
+    def __len__(self) -> int:
+        previous = 0 if self._previous is None else len(self._previous.graves)
+        return len(self._current.graves) + previous
+
     @property
     def current(self) -> str:
         """The nonce that goes into the status."""

@@ -35,6 +35,7 @@ class Event(Enum):
     BYE = "bye arrives"
     ERROR = "error arrives"
     GONE = "broker says gone"
+    DISPLACED = "another viewer needs the place"
     LOCAL_OFFER = "we offer"
     LOCAL_ANSWER = "we answer"
     LOCAL_REFUSAL = "we refuse"
@@ -132,6 +133,12 @@ DEVICE = Role(
             State.ENDED, (Action.SEND_ERROR, Action.TELL_ENDED)
         ),
         (State.OFFERED, Event.GONE): Transition(State.ENDED, (Action.TELL_ENDED,)),
+        (State.OFFERED, Event.DISPLACED): Transition(
+            State.ENDED, (Action.SEND_ERROR, Action.TELL_ENDED)
+        ),
+        (State.ANSWERED, Event.DISPLACED): Transition(
+            State.ENDED, (Action.SEND_ERROR, Action.TELL_ENDED)
+        ),
         (State.ANSWERED, Event.SAME_OFFER): Transition(State.ANSWERED, (Action.REPEAT,)),
         (State.ANSWERED, Event.CONNECTED): Transition(State.CONNECTED, (Action.END_REPLACED,)),
         (State.ANSWERED, Event.GONE): Transition(State.ENDED, (Action.TELL_ENDED,)),

@@ -218,10 +218,29 @@ def test_thousand_offers_a_second_are_throttled_and_others_undisturbed() -> None
         throttled += codes(effects) == ["throttled"]
     assert started_sessions == 4
     assert throttled >= 900
-    key = device.sessions[0]
-    device.ended(key, reason="closed", now=1.0)
+    # All places are taken by offers that lead nowhere: the newest makes room for somebody else.
+    displaced = device.sessions[-1]
     effects = device.receive(to_device(offer(device), viewer="bob"), 1.0)
-    assert isinstance(effects[0], Started)
+    assert [(one.key, one.code) for one in ends(effects)] == [(displaced, "busy")]
+    assert error(effects).code == "busy"
+    assert isinstance(effects[-1], Started)
+
+
+def test_viewer_who_has_a_place_or_meets_single_offers_displaces_nobody() -> None:
+    device = started(max_viewers=2)
+    offered(device)
+    offered(device, viewer="bob")
+    assert error(offered(device, viewer="carol")).code == "busy"
+    assert error(offered(device, "s2")).code == "busy"
+
+
+def test_connected_and_replacing_sessions_are_never_displaced() -> None:
+    device = started(max_viewers=2)
+    connected(device, "s1")
+    connected(device, "s2")
+    device.receive(to_device(offer(device, replaces="s1"), session="s3"), 0.0)
+    assert error(offered(device, viewer="bob")).code == "busy"
+    assert len(device.sessions) == 3
 
 
 def test_full_house_is_busy_and_says_so_again() -> None:
@@ -574,3 +593,22 @@ def test_stop_says_bye_to_everybody_and_offline_and_then_nothing() -> None:
     assert device.stop(2.0) == device.tick(999.0) == offered(device) == []
     assert device.update_status(state="online", now=2.0) == []
     assert device.ended(key, reason="closed", now=2.0) == []
+
+
+def test_no_table_grows_without_bound() -> None:
+    """Ten thousand messages of five hundred viewers, most of them of no use."""
+    limits = Limits()
+    device = started(max_viewers=4)
+    for number in range(10_000):
+        viewer, session, now = f"viewer{number % 500}", f"s{number}", number / 1000
+        message = (offer(device), Candidates(n=1, ufrag="u"), b"{")[number % 3]
+        device.receive(to_device(message, session=session, viewer=viewer), now)
+        if number % 100 == 0:
+            device.tick(now)
+    admission = device._admission
+    assert len(device.sessions) <= 4
+    assert len(device._inbox._buckets) <= limits.bucket_names
+    assert len(admission.waiting) <= limits.waiting_sessions
+    assert len(admission._quota) <= limits.quota_names
+    assert len(admission.nonces) <= 2 * limits.graves
+    assert len(device.pending) <= 32

@@ -78,6 +78,30 @@ def test_when_everything_is_over_nothing_is_left(faults: list[list[float]]) -> N
     assert both.device.pending == {}
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    faults=FAULTS,
+    replays=st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 4000)), max_size=20),
+)
+def test_replayed_messages_never_start_a_session_again(
+    faults: list[list[float]], replays: list[tuple[int, float]]
+) -> None:
+    both = pair(faults)
+    both.start(status_first=True)
+    both.run(until=15.0)
+    recorded = [one for one in both.at_viewer + both.at_device if isinstance(one, Send)]
+    both.obey_viewer(both.viewer.stop(both.now))
+    for index, wait in sorted(replays, key=lambda replay: replay[1]):
+        both.run(until=max(both.now, wait))
+        old = recorded[index % len(recorded)]
+        inbound = Inbound(topic=old.topic, payload=old.payload)
+        both.obey_device(both.device.receive(inbound, both.now))
+        both.obey_viewer(both.viewer.receive(inbound, both.now))
+    check_invariants(both)
+    both.run(until=both.now + 25.0)
+    assert both.device.sessions == ()
+
+
 def test_perfect_link_connects_once_with_all_candidates_in_order() -> None:
     both = pair()
     both.start(status_first=True)
