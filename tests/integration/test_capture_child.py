@@ -153,9 +153,10 @@ def test_a_keyframe_comes_within_two_pictures_of_its_request(child: Child) -> No
         child.receive_unit()
     asked_ns = time.monotonic_ns()
     child.send(wire.Keyframe())
-    keyframe = child.receive_until(lambda m: isinstance(m, AccessUnit) and m.keyframe)
-    assert isinstance(keyframe, AccessUnit)
-    assert keyframe.captured_ns - asked_ns < 2.5 * 33_333_333
+    later = 0
+    while not (unit := child.receive_unit()).keyframe:
+        later += unit.captured_ns > asked_ns
+    assert later <= 1
 
 
 def test_another_frame_rate_is_told_and_begins_with_a_keyframe(child: Child) -> None:
@@ -269,9 +270,10 @@ def test_a_source_that_cannot_start_is_told(child: Child) -> None:
     assert child.end() == (3, "")
 
 
-def test_interrupting_the_terminal_does_not_end_the_child(child: Child) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_is_the_agents_to_answer(child: Child, number: int) -> None:
     child.start()
-    os.kill(child.process.pid, signal.SIGINT)
+    os.kill(child.process.pid, number)
     child.send(wire.Activate(active=True))
     assert child.receive_unit().keyframe
 

@@ -110,7 +110,8 @@ async def test_a_keyframe_comes_soon_after_its_request() -> None:
         asked_ns = time.monotonic_ns()
         process.request_keyframe()
         await listener.until(lambda: listener.units[-1].keyframe)
-        assert listener.units[-1].captured_ns - asked_ns < 2.5 * 33_333_333
+        later = [unit for unit in listener.units if unit.captured_ns > asked_ns]
+        assert len(later) <= 2
 
 
 async def test_a_killed_child_is_replaced_and_does_as_the_former() -> None:

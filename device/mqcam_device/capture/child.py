@@ -35,7 +35,9 @@ _HANGUP_S = 2.0
 
 def run(link: socket.socket) -> int:
     """Serve the agent on the other end of the link until it stops us or goes; the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the agent decides
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A terminal and systemd send them to us too; the agent decides, its end is ours.
+        signal.signal(number, signal.SIG_IGN)
     child = _Child(link)
     code = child.serve()
     if not child.close():

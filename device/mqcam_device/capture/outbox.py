@@ -77,7 +77,7 @@ class Outbox:
         if has_room and is_usable and not self._is_closed:
             if layer in self._torn:
                 self._torn.discard(layer)
-                self._messages.append(wire.Dropped(units=self._dropped[layer], layer=layer))
+                self._messages.append(wire.Dropped(units=self._dropped.pop(layer), layer=layer))
             self._units.append(unit)
             self._bytes += len(unit.data)
             return

@@ -264,8 +264,8 @@ class CaptureProcess:
         elif isinstance(message, wire.State):
             self._take_state(message)
         elif isinstance(message, wire.Dropped):
-            self.units_dropped += 1
-            log.warning("capture dropped units layer=%s total=%d", message.layer, message.units)
+            self.units_dropped += message.units
+            log.warning("capture dropped layer=%s units=%d", message.layer, message.units)
 
     def _take_unit(self, unit: AccessUnit) -> None:
         unit.seq += self._seq_base[unit.layer]

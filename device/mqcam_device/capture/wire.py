@@ -95,7 +95,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """Child to agent: units left out because the agent did not read; the total so far."""
+    """Child to agent: units left out since the last report, because the agent did not read."""
 
     units: int
     layer: str = MAIN
