@@ -13,8 +13,11 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("conftest.py", "unit", "support", "fakes", "vectors")
-"""What the unit tests are made of."""
+PARTS = (
+    *("tests/conftest.py", "tests/unit", "tests/support", "tests/fakes", "tests/vectors"),
+    *("docs", "scripts"),  # the page on the protocol is held to the code
+)
+"""What the unit tests are made of and read; nothing of it is the code under test."""
 PACKAGES = ("mqcam", "mqcam_device", "mqcam_viewer", "mqcam_broker")
 
 IMPORT_ALL = f"""
@@ -59,16 +62,16 @@ def make_venv(folder: Path) -> Path:
 
 
 def copy_tests(scratch: Path) -> None:
-    """Copy the unit tests and their settings to where no path leads back to the checkout."""
+    """Copy the unit tests and what they read to where no path leads back to the checkout."""
     shutil.copy(ROOT / "pyproject.toml", scratch)
-    (scratch / "tests").mkdir()
     for name in PARTS:
-        part = ROOT / "tests" / name
+        part = ROOT / name
+        (scratch / name).parent.mkdir(exist_ok=True)
         if part.is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(part, scratch / "tests" / name, ignore=ignored)
-        elif part.exists():
-            shutil.copy(part, scratch / "tests")
+            shutil.copytree(part, scratch / name, ignore=ignored)
+        else:
+            shutil.copy(part, scratch / name)
 
 
 def call(command: list[str], folder: Path = ROOT) -> None:

@@ -33,7 +33,13 @@ PLACES = re.compile(
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "managers", "base", "common", "misc"}
 
 TESTS_OF_MORE_THAN_A_MODULE = {
+    "tests/unit/mqcam/protocol/test_page.py",  # docs/protocol.md
     "tests/unit/mqcam/protocol/test_pair.py",  # both endpoints against each other
+    "tests/unit/mqcam/protocol/test_queue.py",
+    "tests/unit/mqcam/protocol/test_remote_candidates.py",
+    "tests/unit/mqcam/protocol/test_tables.py",  # every bounded table
+    "tests/unit/mqcam/protocol/test_timers.py",  # deadlines and back-off
+    "tests/unit/mqcam/protocol/test_vectors.py",  # tests/vectors/
 }
 """Unit tests that belong to no single module: keep this short."""
 
