@@ -34,6 +34,7 @@ class MqttServer:
 
     connack: bytes | None = ACCEPTED
     """None: close instead of answering."""
+    connack_after_s: float = 0.0
     close_after_s: float | None = None
     """Close a connection so long after CONNACK."""
     suback_code: int = 1
@@ -76,6 +77,7 @@ class MqttServer:
             self.connects += 1
             if self.connack is None:
                 return False
+            await asyncio.sleep(self.connack_after_s)
             writer.write(self.connack)
             if self.close_after_s is not None:
                 await asyncio.sleep(self.close_after_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from dataclasses import replace
 
@@ -50,6 +51,25 @@ async def test_two_addresses_of_one_broker_make_one_connection() -> None:
             await asyncio.sleep(0.4)  # longer than the head start of the first address
             assert one.session.state.reconnects == 0
         assert server.connects == 1
+
+
+@pytest.mark.parametrize("others", ["none", "dead", "same"])
+async def test_a_slow_broker_is_waited_for(others: str) -> None:
+    """It answers after 0.8 s; patience ends after 0.5 s only if there is something better."""
+    with refusing_port() as refused:
+        async with mqtt_server(MqttServer(connack_after_s=0.8)) as server:
+            more = {"none": [], "dead": [f"mqtt://127.0.0.1:{refused}"], "same": [server.url]}
+            async with watched(settings(server.url, *more[others])) as one:
+                assert len(one.states) == 1
+            assert server.connects == (2 if others == "same" else 1)
+
+
+async def test_the_socket_neither_waits_for_more_nor_for_ever() -> None:
+    async with running_mosquitto() as broker, watched(settings(broker.url)) as one:
+        assert one.session._link is not None
+        sock = one.session._link._sock
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 8000
 
 
 @pytest.mark.parametrize("scheme", ["mqtt", "mqtts", "ws", "wss"])
