@@ -164,7 +164,8 @@ def parse_description(text: str, refuse: type[OfferRefused | AnswerRefused]) -> 
             f"the description has {len(text)} characters, at most {SIZE_LIMIT_CHARACTERS} "
             "are taken: describe only the video and the data channel",
         )
-    head, *bodies = _split_sections(text)
+    # Nothing that we read is more than ASCII, and what an answer repeats must be fit for the wire.
+    head, *bodies = _split_sections(text.encode("ascii", "replace").decode("ascii"))
     if not head or head[0] != "v=0":
         raise refuse("malformed-sdp", 'the description is no SDP: its first line is not "v=0"')
     if len(bodies) > SECTION_LIMIT:
@@ -319,7 +320,7 @@ def _attributes(lines: list[str]) -> Attributes:
 
 
 def _section(lines: list[str], refuse: type[OfferRefused | AnswerRefused]) -> Section:
-    kind, *rest = lines[0][2:].split()
+    kind, *rest = lines[0][2:].split() or [""]
     port = read_number(rest[0].partition("/")[0], 65_535) if rest else None
     if port is None or len(rest) < 3:  # noqa: PLR2004 - port, protocol, one format
         raise refuse("malformed-sdp", "the description has a malformed m= line")

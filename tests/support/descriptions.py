@@ -28,6 +28,10 @@ CAMERA = TransportTerms(
 OFFERED = offered_video(cname="viewer", rtcp_ssrc=17)
 
 
+# With lone surrogates, which JSON can spell.
+ANY_TEXT = st.text(st.characters())
+
+
 @st.composite
 def damaged(draw: st.DrawFn, text: str) -> str:
     """Damage a few lines of a description: other text, cut short, another value, another line."""
@@ -37,7 +41,7 @@ def damaged(draw: st.DrawFn, text: str) -> str:
         line = lines[index]
         name = line[: line.find(":") + 1]
         kept = draw(st.sampled_from([line[: draw(st.integers(0, len(line)))], name, ""]))
-        lines[index] = draw(st.one_of(st.sampled_from(lines), st.just(kept + draw(st.text()))))
+        lines[index] = draw(st.one_of(st.sampled_from(lines), st.just(kept + draw(ANY_TEXT))))
     return "\r\n".join(lines)
 
 

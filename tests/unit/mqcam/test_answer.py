@@ -120,6 +120,8 @@ SECOND_VIDEO = OFFER + OFFER[OFFER.index("m=video") : OFFER.index("m=application
         ("", "malformed-sdp"),
         ("hello", "malformed-sdp"),
         (OFFER.replace("m=video 9", "m=video 99999"), "malformed-sdp"),
+        (OFFER + "m=\r\n", "malformed-sdp"),
+        (OFFER + "m= \r\n", "malformed-sdp"),
         (OFFER.replace("a=mid:1", "a=mid:0"), "malformed-sdp"),
         (OFFER.replace("a=mid:0", "a=mid:0 0"), "malformed-sdp"),
         (OFFER + "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n" * 20, "malformed-sdp"),
@@ -163,6 +165,12 @@ def test_no_line_of_the_offer_can_slip_into_the_answer() -> None:
     except OfferRefused:
         return
     assert not [line for line in answer.splitlines() if line.startswith("a=evil")]
+
+
+def test_half_a_character_does_not_reach_the_answer() -> None:
+    """JSON can spell a lone surrogate, and no answer that holds one could be sent."""
+    offer = CHROMIUM.replace("m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 UDP\ud800")
+    assert answered(offer)[2].isascii()
 
 
 @given(st.sampled_from([OFFER, CHROMIUM, FIREFOX]).flatmap(damaged))
