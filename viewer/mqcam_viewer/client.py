@@ -52,6 +52,9 @@ CONNECT_S = 10.0
 STATUS_S = 3.0
 """How long the broker may take to hand over a camera's retained status."""
 
+OFFLINE = "offline"
+"""The state in which a camera says good-bye."""
+
 QUIET_S = 0.3
 """A list of cameras is complete when no further status came for this long."""
 
@@ -168,6 +171,11 @@ class Client:
                 with contextlib.suppress(BrokerError):
                     await self._broker.unsubscribe(topic)
 
+    async def until_present(self, camera: str) -> None:
+        """Wait, however long, while a followed camera is known to be away."""
+        while not self._is_present(camera):
+            await self._next_status()
+
     async def _present(self, camera: str) -> Status:
         """Wait for a status that says something.
 
@@ -179,17 +187,21 @@ class Client:
                 while camera not in self._endpoint.statuses or camera in self._gone:
                     await self._next_status()
         status = self._endpoint.statuses.get(camera)
-        if camera in self._gone or (status is not None and status.state == "offline"):
-            raise SessionError(
-                "offline", f"the camera {camera} is offline: check its power and its network"
-            )
-        if status is None:
+        if status is None and camera not in self._gone:
             raise SessionError(
                 "unknown-camera",
                 f"the broker knows no camera {camera} (waited {STATUS_S:g} s): "
                 "'mqcam-viewer list' shows those that it knows",
             )
+        if status is None or not self._is_present(camera):
+            raise SessionError(
+                "offline", f"the camera {camera} is offline: check its power and its network"
+            )
         return status
+
+    def _is_present(self, camera: str) -> bool:
+        status = self._endpoint.statuses.get(camera)
+        return camera not in self._gone and status is not None and status.state != OFFLINE
 
     # what a session tells (session.Signaling)
 

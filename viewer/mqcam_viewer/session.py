@@ -6,11 +6,13 @@ It must not know topics, nor that other sessions exist: a stream owns those.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mqcam.connection import Connection
 from mqcam.errors import AnswerRefused, ConnectFailed, SessionError, StageTimeout
+from mqcam.log import fields
 
 from mqcam_viewer.ingress import StockIngress
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from mqcam.protocol.messages import Answer, Want
 
     from mqcam_viewer.frames import Frame
+
+
+logger = logging.getLogger(__name__)
 
 
 class Signaling(Protocol):
@@ -90,8 +95,12 @@ class Session:
         except asyncio.CancelledError:
             end = SessionError("closed", "the viewer closed the session")
             raise
-        except (AnswerRefused, ConnectFailed, StageTimeout) as error:
-            end = SessionError(getattr(error, "code", "not-connected"), str(error))
+        except AnswerRefused as error:
+            end = SessionError(error.code, error.text)
+        except (ConnectFailed, StageTimeout) as error:
+            end = SessionError("not-connected", str(error))
+        except Exception:
+            logger.exception("a session failed", extra=fields(camera=self.camera))
         finally:
             self._tell_end(end)
             if self.ingress is not None:

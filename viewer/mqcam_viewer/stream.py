@@ -192,6 +192,8 @@ class Stream:
             reason = end.text if end else "no packet for a second"
             logger.info("watching again", extra=fields(camera=self.camera, reason=reason))
             if not is_final(end):
+                if end is not None:
+                    await self._client.until_present(self.camera)
                 end = await self._replace()
             if is_final(end):
                 self._frames.end(StreamEnded(end.code, end.text))
