@@ -37,6 +37,8 @@ class MqttServer:
     connack_after_s: float = 0.0
     close_after_s: float | None = None
     """Close a connection so long after CONNACK."""
+    farewell: bytes = b""
+    """Sent before such a close."""
     suback_code: int = 1
     puback_code: int | None = 0
     """None: keep PUBACKs until ``acknowledge``."""
@@ -81,6 +83,7 @@ class MqttServer:
             writer.write(self.connack)
             if self.close_after_s is not None:
                 await asyncio.sleep(self.close_after_s)
+                writer.write(self.farewell)
                 return False
         elif kind == SUBSCRIBE:
             writer.write(b"\x90\x04" + body[:2] + b"\x00" + bytes([self.suback_code]))

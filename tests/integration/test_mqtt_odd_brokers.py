@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from fakes.mqtt_server import NO_MQTT_5, NO_MQTT_5_POLITELY, MqttServer, accepted, mqtt_server
 from mqcam.broker import MqttTimings, Subscription
-from mqcam.errors import BrokerRefused, BrokerTooOld, PublishRefused, SubscribeRefused
+from mqcam.errors import BrokerError, BrokerRefused, BrokerTooOld, PublishRefused, SubscribeRefused
 from mqcam.transport import Outgoing
 from support.mosquitto import running_mosquitto
 from support.mqtt_sessions import settings, watched
@@ -100,6 +100,25 @@ async def test_a_duel_over_one_client_id_is_noticed() -> None:
             return str(done.pop().result().error)
 
         assert "another program probably uses our client id twin" in await noticed()
+
+
+@pytest.mark.parametrize(
+    ("farewell", "told"),
+    [
+        (b"\xe0\x02\x8e\x00", "another client with our id replaced us"),
+        (b"\xe0\x02\x8b\x00", "Server shutting down"),
+        (b"\xe0\x02\xff\xff", "lost"),
+        (b"\x30\x05\x00\x02\xff\xfe\x00", "lost"),
+        (b"\x00\x00", "lost"),
+        (b"\x40\x01\x00", "lost"),
+        (b"\xff\xff\xff\xff\xff\xff", "lost"),
+    ],
+)
+async def test_whatever_a_broker_says_last_ends_in_a_sentence(farewell: bytes, told: str) -> None:
+    server = MqttServer(close_after_s=0.05, farewell=farewell)
+    async with mqtt_server(server), watched(settings(server.url)) as one:
+        state = await one.until_error(BrokerError)
+        assert told in str(state.error)
 
 
 async def test_a_broker_that_drops_us_after_a_while_is_no_duel() -> None:

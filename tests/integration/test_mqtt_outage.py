@@ -113,6 +113,19 @@ async def test_a_frozen_broker_is_noticed_by_its_silence() -> None:
         await one.until(lambda found: found.session.state.connected)
 
 
+async def test_what_the_kernel_takes_only_in_part_arrives_whole() -> None:
+    async with running_mosquitto() as broker, watched(settings(broker.url)) as one:
+        broker.pause()
+        receipts = [
+            one.session.send(Outgoing(topic="d", payload=bytes(1_000_000))) for _ in range(20)
+        ]
+        done, _ = await asyncio.wait(receipts, timeout=0.2)
+        assert not done
+        broker.resume()
+        assert set(await asyncio.gather(*receipts)) == {Delivery.NO_SUBSCRIBERS}
+        assert one.session.state.reconnects == 0
+
+
 async def test_stop_is_quick_whatever_the_broker_does() -> None:
     async with running_mosquitto() as broker:
         async with watched(settings(broker.url)) as one:
