@@ -1,0 +1,224 @@
+"""Which offers become sessions of the device, and what the others are told."""
+
+from __future__ import annotations
+
+import pytest
+from mqcam.protocol.admission import let_everybody_in
+from mqcam.protocol.effects import (
+    Started,
+)
+from mqcam.protocol.limits import Limits
+from mqcam.protocol.messages import (
+    Answer,
+    Bye,
+    Candidates,
+    IceServer,
+    MediaClock,
+    Offer,
+    body_hash,
+    encode,
+)
+from support.camera import connected, ends, error, key_of, offer, offered, started
+from support.endpoints import (
+    HOST,
+    codes,
+    make_device,
+    sent,
+    to_device,
+)
+
+
+def test_offer_starts_a_session_and_the_answer_names_it() -> None:
+    device = started()
+    message = to_device(offer(device))
+    effects = device.receive(message, 0.0)
+    assert effects == [Started(key=key_of(), offer=offer(device), replaces=None)]
+    servers = (IceServer(urls=("turn:192.0.2.1",), username="u", credential="secret"),)
+    clock = MediaClock(rtp_timestamp=7, captured_us=9)
+    effects = device.answered(key_of(), sdp="v=0 a", ice_servers=servers, clock=clock, now=0.1)
+    expected = Answer(re=body_hash(message.payload), sdp="v=0 a", ice_servers=servers, clock=clock)
+    assert sent(effects) == [expected]
+
+
+def test_same_offer_is_answered_again_and_a_different_one_refused() -> None:
+    device = started()
+    offered(device)
+    assert offered(device) == []
+    answer = device.answered(key_of(), sdp="v=0", now=0.0)
+    assert offered(device) == answer
+    device.connected(key_of(), 0.0)
+    assert offered(device) == answer
+    other = to_device(offer(device, sdp="v=0 other"))
+    assert codes(device.receive(other, 0.0)) == ["conflicting-offer"]
+    assert device.sessions == (key_of(),)
+
+
+def test_retained_offer_is_dropped() -> None:
+    device = started()
+    assert codes(device.receive(to_device(offer(device), retained=True), 0.0)) == ["retained"]
+    assert device.sessions == ()
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b"{", "malformed"),
+        (b'{"v":2,"t":"offer"}', "unsupported-version"),
+        (encode(Offer(nonce="", sdp="v=0")), "stale-nonce"),
+    ],
+)
+def test_authentic_sender_is_told_what_is_wrong(payload: bytes, code: str) -> None:
+    effects = started().receive(to_device(payload), 0.0)
+    assert codes(effects) == [code]
+    assert error(effects).code == code
+
+
+def test_higher_version_is_answered_with_both_versions() -> None:
+    told = error(started().receive(to_device(b'{"v":9,"t":"offer"}'), 0.0))
+    assert (told.speaks, told.received) == (1, 9)
+
+
+def test_stranger_is_told_once_per_five_seconds_and_name() -> None:
+    device = started()
+    assert len(sent(device.receive(to_device(b"{"), 0.0))) == 1
+    assert sent(device.receive(to_device(b"{", session="s2"), 4.9)) == []
+    assert len(sent(device.receive(to_device(b"{", viewer="bob"), 4.9))) == 1
+    assert len(sent(device.receive(to_device(b"{"), 5.0))) == 1
+
+
+def test_viewer_without_the_right_is_told_and_makes_no_state() -> None:
+    device = make_device(authorize=lambda _, key: key != "alice")
+    device.start(0.0)
+    assert error(offered(device)).code == "unauthorized"
+    assert device.sessions == ()
+    assert codes(offered(device, "s2")) == ["unauthorized"]
+    assert isinstance(offered(device, viewer="bob")[0], Started)
+
+
+def test_thousand_offers_a_second_are_throttled_and_others_undisturbed() -> None:
+    device = started()
+    started_sessions, throttled = 0, 0
+    for number in range(1000):
+        effects = device.receive(to_device(offer(device), session=f"s{number}"), number / 1000)
+        started_sessions += any(isinstance(effect, Started) for effect in effects)
+        throttled += codes(effects) == ["throttled"]
+    assert started_sessions == 4
+    assert throttled >= 900
+    # All places are taken by offers that lead nowhere: the newest makes room for somebody else.
+    displaced = device.sessions[-1]
+    effects = device.receive(to_device(offer(device), viewer="bob"), 1.0)
+    assert [(one.key, one.code) for one in ends(effects)] == [(displaced, "busy")]
+    assert error(effects).code == "busy"
+    assert isinstance(effects[-1], Started)
+
+
+def test_viewer_who_has_a_place_or_meets_single_offers_displaces_nobody() -> None:
+    device = started(max_viewers=2)
+    offered(device)
+    offered(device, viewer="bob")
+    assert error(offered(device, viewer="carol")).code == "busy"
+    assert error(offered(device, "s2")).code == "busy"
+
+
+def test_connected_and_replacing_sessions_are_never_displaced() -> None:
+    device = started(max_viewers=2)
+    connected(device, "s1")
+    connected(device, "s2")
+    device.receive(to_device(offer(device, replaces="s1"), session="s3"), 0.0)
+    assert error(offered(device, viewer="bob")).code == "busy"
+    assert len(device.sessions) == 3
+
+
+def test_full_house_is_busy_and_says_so_again() -> None:
+    device = started(max_viewers=1)
+    connected(device)
+    busy = offered(device, viewer="bob")
+    assert error(busy).code == "busy"
+    again = offered(device, viewer="bob")
+    assert sent(again) == sent(busy)
+    assert codes(again) == ["replayed"]
+
+
+def test_replacement_is_exempt_from_the_limit_once_and_ends_the_old_when_connected() -> None:
+    device = started(max_viewers=1)
+    old = connected(device)
+    message = to_device(offer(device, replaces="s1"), session="s2")
+    effects = device.receive(message, 0.0)
+    assert effects == [Started(key=key_of("s2"), offer=offer(device, replaces="s1"), replaces=old)]
+    third = device.receive(to_device(offer(device, replaces="s1"), session="s3"), 0.0)
+    assert error(third).code == "busy"
+    device.answered(key_of("s2"), sdp="v=0", now=0.0)
+    effects = device.connected(key_of("s2"), 0.0)
+    assert [(one.key, one.code) for one in ends(effects)] == [(old, "replaced")]
+    assert sent(effects) == [Bye(n=1, reason="replaced", text=ends(effects)[0].text)]
+    assert device.sessions == (key_of("s2"),)
+    fourth = device.receive(to_device(offer(device, replaces="s2"), session="s4"), 0.0)
+    assert isinstance(fourth[0], Started)
+
+
+def test_replacement_survives_the_end_of_the_old_session() -> None:
+    device = started(max_viewers=1)
+    old = connected(device)
+    device.receive(to_device(offer(device, replaces="s1"), session="s2"), 0.0)
+    device.ended(old, reason="closed", now=0.0)
+    device.answered(key_of("s2"), sdp="v=0", now=0.0)
+    assert device.connected(key_of("s2"), 0.0) == []
+
+
+def test_session_of_another_viewer_cannot_be_replaced() -> None:
+    device = started(max_viewers=1)
+    connected(device, viewer="bob")
+    assert error(device.receive(to_device(offer(device, replaces="s1")), 0.0)).code == "busy"
+
+
+def test_session_takes_a_bounded_number_of_candidates() -> None:
+    device = started(session_candidates=2)
+    connected(device)
+    message = Candidates(n=1, ufrag="u", candidates=(HOST, HOST, HOST))
+    effects = device.receive(to_device(message), 0.0)
+    assert codes(effects) == ["too-many-candidates"]
+    effects = device.local_candidates(key_of(), [HOST] * 3, ufrag="d", end=True, now=0.0)
+    assert codes(effects) == ["too-many-candidates"]
+    assert sent(effects) == [Candidates(n=1, ufrag="d", candidates=(HOST, HOST), end=True)]
+
+
+def test_refusal_reaches_the_viewer_and_is_repeated() -> None:
+    device = started()
+    offered(device)
+    effects = device.refused(key_of(), code="Not A Code", text="no\nH.264", now=0.0)
+    told = error(effects)
+    assert (told.code, told.text) == ("internal", "no H.264")
+    assert sent(offered(device)) == [told]
+    assert device.sessions == ()
+
+
+def test_replayed_offer_of_a_session_that_said_bye_gets_no_word() -> None:
+    device = started()
+    connected(device)
+    device.receive(to_device(Bye(n=1, reason="closed")), 0.0)
+    assert sent(offered(device)) == []
+    different = to_device(offer(device, sdp="v=0 other"))
+    assert codes(device.receive(different, 0.0)) == ["replayed"]
+
+
+def test_everybody_is_let_in_unless_told_otherwise() -> None:
+    assert let_everybody_in(Offer(nonce="", sdp=""), "key")
+
+
+def test_no_table_grows_without_bound() -> None:
+    """Ten thousand messages of five hundred viewers, most of them of no use."""
+    limits = Limits()
+    device = started(max_viewers=4)
+    for number in range(10_000):
+        viewer, session, now = f"viewer{number % 500}", f"s{number}", number / 1000
+        message = (offer(device), Candidates(n=1, ufrag="u"), b"{")[number % 3]
+        device.receive(to_device(message, session=session, viewer=viewer), now)
+        if number % 100 == 0:
+            device.tick(now)
+    admission = device._admission
+    assert len(device.sessions) <= 4
+    assert len(device._inbox._buckets) <= limits.bucket_names
+    assert len(admission.waiting) <= limits.waiting_sessions
+    assert len(admission._quota) <= limits.quota_names
+    assert len(admission.nonces) <= 2 * limits.graves
+    assert len(device.pending) <= 32
