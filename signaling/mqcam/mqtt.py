@@ -151,10 +151,14 @@ class MqttSession:
             await self._link.unsubscribe(topic, self._timings.suback_s)
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Wait until subscribed; raises the last ``BrokerError``, or ``BrokerTimeout``."""
+        """Wait until subscribed.
+
+        Raises the failure at once if waiting cannot cure it (``retryable`` is false), else the
+        last one after ``timeout_s``, or ``BrokerTimeout`` if there was none.
+        """
         try:
             async with asyncio.timeout(timeout_s):
-                while not self._state.connected and not self._ended.is_set():
+                while not self._state.connected and not self._is_hopeless:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
@@ -162,6 +166,11 @@ class MqttSession:
             raise error from None
         if not self._state.connected:
             raise self._state.error or BrokerUnreachable("the session has ended")
+
+    @property
+    def _is_hopeless(self) -> bool:
+        error = self._state.error
+        return self._ended.is_set() or (error is not None and not error.retryable)
 
     async def stop(self, last: Sequence[Outgoing] = ()) -> None:
         """Publish the last messages, say goodbye and end ``run()``, within ``stop_s``."""

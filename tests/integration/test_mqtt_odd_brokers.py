@@ -33,7 +33,7 @@ async def test_a_refused_subscription_is_told_and_tried_again_later() -> None:
         state = await one.until_error(SubscribeRefused)
         assert "mine" in str(state.error)
         server.suback_code = 1
-        await one.session.wait_connected(10)
+        await one.until(lambda found: found.session.state.connected)
 
 
 async def test_a_refused_subscription_of_many_leaves_the_session_alone() -> None:
