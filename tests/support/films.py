@@ -77,6 +77,9 @@ def make_audio_only(path: Path) -> Path:
     return path
 
 
-def _mux(container: OutputContainer, packets: Sequence[av.Packet[av.VideoStream] | av.Packet[av.AudioStream]]) -> None:
+def _mux(
+    container: OutputContainer,
+    packets: Sequence[av.Packet[av.VideoStream] | av.Packet[av.AudioStream]],
+) -> None:
     for packet in packets:
         container.mux(packet)
