@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.effects import Effect, Inbound, Send
     from mqcam.protocol.envelope import Envelope
-    from mqcam.protocol.messages import CaptureState, Clock, IceServer, MediaClock
+    from mqcam.protocol.messages import CaptureState, Clock, IceServer, MediaClock, Message
 
 
 class DeviceEndpoint:
@@ -152,7 +152,7 @@ class DeviceEndpoint:
         if isinstance(taken, Refusal):
             self._refuse_unread(message.topic, taken, now)
         elif taken.names.kind is Kind.STATUS:
-            self._receive_own_status(message.topic, taken, now)
+            self._receive_own_status(message, taken.message, now)
         else:
             self._receive_session(message.topic, taken, now)
         return self._engine.take_effects()
@@ -280,18 +280,13 @@ class DeviceEndpoint:
             now,
         )
 
-    def _receive_own_status(self, topic: str, arrival: Arrival, now: float) -> None:
-        message = arrival.message
-        if isinstance(message, Status):
-            if not self._announcer.is_foreign(message):
-                return
-            text = (
-                "the status is of another boot: this device was restarted, "
-                "or two programs use its identity"
-            )
-            self._engine.reject(topic, Drop.FOREIGN_STATUS, text)
-        elif not isinstance(message, Gone):
-            self._engine.reject(topic, Drop.FOREIGN_STATUS, "no status at all")
+    def _receive_own_status(self, inbound: Inbound, message: Message, now: float) -> None:
+        if isinstance(message, Status) and not self._announcer.is_foreign(message):
+            return
+        # A retained one is what we said ourselves before a restart; a fresh one is a rival's.
+        if not inbound.retained and not isinstance(message, Gone):
+            text = "another program uses the identity of this device: stop one of the two"
+            self._engine.reject(inbound.topic, Drop.FOREIGN_STATUS, text)
         self._repair_status(now)
 
     def _repair_status(self, now: float) -> None:

@@ -96,10 +96,17 @@ def test_status_is_said_again_every_five_minutes_and_when_it_changes() -> None:
     assert device.next_deadline == 601.0
 
 
+def test_status_of_the_boot_before_is_overwritten_without_a_word() -> None:
+    device = started()
+    effects = device.receive(on_status(replace(device.status, boot="before")), 1.0)
+    assert codes(effects) == []
+    assert sent(effects) == [device.status]
+
+
 def test_foreign_status_is_overwritten_at_most_every_five_seconds() -> None:
     device = started()
     own = on_status(device.status)
-    foreign = on_status(replace(device.status, boot="other"))
+    foreign = replace(on_status(replace(device.status, boot="other")), retained=False)
     assert device.receive(own, 1.0) == []
     effects = device.receive(foreign, 1.0)
     assert codes(effects) == ["foreign-status"]

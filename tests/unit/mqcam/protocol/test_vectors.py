@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mqcam.errors import MalformedMessage, UnsupportedVersion
+from mqcam.protocol.candidates import refusal
 from mqcam.protocol.messages import body_hash, decode, encode
 from mqcam.protocol.topics import Namespace, new_session_id
 
@@ -20,6 +21,7 @@ def load(name: str) -> Any:
 
 TOPICS = load("topics.json")
 MESSAGES = load("messages.json")
+CANDIDATES = load("candidates.json")
 
 
 @pytest.mark.parametrize("vector", TOPICS["topics"], ids=lambda vector: str(vector["topic"]))
@@ -50,3 +52,19 @@ def test_invalid_message_vectors(vector: dict[str, str]) -> None:
     with pytest.raises((MalformedMessage, UnsupportedVersion)) as caught:
         decode(vector["body"].encode())
     assert caught.value.code == vector["code"]
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES["try"])
+def test_vectors_of_candidates_to_try(candidate: str) -> None:
+    assert refusal(candidate, allow_loopback=False) == ""
+
+
+@pytest.mark.parametrize("vector", CANDIDATES["drop"], ids=lambda vector: str(vector["name"]))
+def test_vectors_of_candidates_to_drop(vector: dict[str, str]) -> None:
+    assert refusal(vector["candidate"], allow_loopback=True) != ""
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES["drop_unless_loopback_is_allowed"])
+def test_vectors_of_loopback_candidates(candidate: str) -> None:
+    assert refusal(candidate, allow_loopback=True) == ""
+    assert refusal(candidate, allow_loopback=False) != ""
