@@ -23,8 +23,10 @@ check:  ## lint, types, unit tests on the source and on the built wheel (90 s, n
 test:  ## check, then the tests with real brokers and real programs (8 minutes)
 	@scripts/install.sh test
 	@$(PYTHON) scripts/check.py
-	@echo "== integration and end to end"
-	@$(PYTEST) -n 2 --dist loadfile -q -m "not long" tests --ignore tests/unit
+	@echo "== repository, integration"
+	@$(PYTEST) -n 2 --dist loadfile -q -m "not long" tests/repo tests/integration
+	@echo "== end to end, faults: one at a time, because they measure"
+	@$(PYTEST) -q -m "not long" tests/e2e tests/faults
 
 test-long:  ## everything in test, and the true-time faults, soaks and fuzzing
 	@scripts/install.sh test
