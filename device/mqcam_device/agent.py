@@ -95,6 +95,11 @@ class Agent:
         logger.info("source", extra=fields)
         self._apply(self._endpoint.update_status(capture=self._capture_state, now=self._now()))
 
+    def egress_failed(self, key: SessionKey) -> None:
+        """End the session of a viewer who cannot be sent to."""
+        self.ended(key, "internal", "the camera could not send to this viewer; its log says why")
+        self._peers.end(key)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Serve viewers until ``stop``; ends earlier only by a mistake in the composition."""
         if self._session is None:

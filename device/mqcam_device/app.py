@@ -18,6 +18,7 @@ from mqcam.ice import IceSettings
 from mqcam.mqtt import MqttSession, Subscription
 from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
+from mqcam.protocol.effects import SessionKey
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.trust import PlainEnvelope
 
@@ -30,6 +31,7 @@ from mqcam_device.notify import Notifier
 from mqcam_device.settings import FilmSource
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from pathlib import Path
 
     from mqcam.credentials import Credentials
@@ -71,6 +73,7 @@ class App:
             set_active=capture.set_active,
             clock=time.monotonic,
             call_later=lambda delay_s, call: asyncio.get_running_loop().call_later(delay_s, call),
+            on_fault=self._egress_failed,
             keyframe_interval_s=timers.keyframe_interval_s,
         )
         endpoint = DeviceEndpoint(
@@ -137,13 +140,17 @@ class App:
             on_state=self.agent.broker_changed,
         )
 
-    # Capture, hub and agent know each other only through these two.
+    # Capture, hub and agent know each other only through these.
 
     def _deliver(self, unit: AccessUnit) -> None:
         self._hub.publish(unit)
 
     def _source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
         self.agent.source_changed(state, info, text)
+
+    def _egress_failed(self, key: Hashable, _error: Exception) -> None:
+        if isinstance(key, SessionKey):
+            self.agent.egress_failed(key)
 
     async def _status(self, _request: dict[str, object]) -> dict[str, object]:
         return self.agent.status()
