@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from support import leaks
 from support.offline import Guard
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 WITH_SOCKETS = ("integration", "e2e", "faults")
+
+# Examples have no time limit of their own: machines that test are busy.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_sessionstart() -> None:

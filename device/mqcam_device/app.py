@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mqcam_device.settings import DeviceSettings
 
 SESSION_EXPIRY_S = 20
-"""How long the broker keeps offers for an agent that is away (protocol.md 1)."""
+"""How long the broker keeps offers for an agent that is away (docs/protocol.md 2)."""
 
 NEVER_RETAINED = 2
 """MQTT 5, section 3.8.3.1: retained messages are not sent; mailboxes have none to send."""

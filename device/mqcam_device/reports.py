@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from mqcam.media import MediaTransport
 
 PAUSE_S: Final = 0.25
-"""A report goes out this often while no RTP does: the path is alive (media.md 2)."""
+"""A report goes out this often while no RTP does: the path is alive
+(docs/decisions/liveness.md)."""
 
 FIRST_INTERVAL_S: Final = 0.2
 FIRST_COUNT: Final = 5

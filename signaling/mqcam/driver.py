@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REJECT_REPORT_S = 1.0
-"""Refused messages are counted and reported at most this often (protocol.md 4)."""
+"""Refused messages are counted and reported at most this often, in seconds."""
 
 MAX_REASONS = 32
 """Different reasons that are counted apart within one report; the rest share one line."""

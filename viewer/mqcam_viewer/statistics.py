@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 FREEZE_S = 0.15
-"""A gap between two pictures longer than this is a freeze (media.md 5)."""
+"""A gap between two pictures longer than this is a freeze
+(docs/decisions/liveness.md)."""
 
 MAX_SAMPLES = 100_000
 """Latencies that are kept: an hour at 30 pictures a second, then the oldest half is dropped."""

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SILENCE_S = 1.0
-"""Without any packet for this long a new session is begun beside the old one (media.md 2)."""
+"""Without any packet for this long a new session is begun beside the old one
+(docs/decisions/liveness.md)."""
 
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits before the next session after one that failed; the last one repeats."""

@@ -46,7 +46,7 @@ def check_invariants(both: Pair) -> None:
             assert not isinstance(effect, Ended) or effect.text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(faults=FAULTS, status_first=st.booleans())
 def test_both_ends_agree_or_both_end_with_a_reason(
     faults: list[list[float]], status_first: bool
@@ -62,7 +62,7 @@ def test_both_ends_agree_or_both_end_with_a_reason(
     assert len(at_viewer) + len(ends) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(faults=FAULTS)
 def test_when_everything_is_over_nothing_is_left(faults: list[list[float]]) -> None:
     both = pair(faults)
@@ -78,7 +78,7 @@ def test_when_everything_is_over_nothing_is_left(faults: list[list[float]]) -> N
     assert both.device.pending == {}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     faults=FAULTS,
     replays=st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 4000)), max_size=20),
@@ -167,7 +167,7 @@ def test_silent_broker_ends_with_a_reason_after_ten_seconds() -> None:
     assert "never said that it is there" in end.text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     payload=st.one_of(
         st.binary(max_size=64),
