@@ -100,7 +100,7 @@ async def test_nothing_is_fed_where_nobody_watches(manager: Manager) -> None:
     ("usec", "pid", "interval_s"),
     [
         ("20000000", None, 10.0),
-        ("20000000", os.getpid(), 10.0),
+        pytest.param("20000000", os.getpid(), 10.0, id="our own process"),
         ("20000000", 1, None),
         ("0", None, None),
         ("-5", None, None),
