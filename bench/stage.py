@@ -1,0 +1,99 @@
+"""The programs that a measurement needs: broker, agent, stock camera, an audience.
+
+It must not know what is measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from support.agent import RunningAgent
+
+from bench.picture import AGENT_SETTINGS
+from bench.programs import READY, expect, program, tell
+from bench.stock_viewer import Line
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator, Iterator
+
+    from support.broker import ShippedBroker
+
+CAMERA = "bench"
+VIEWER = "laptop"
+AUDIENCE = "audience"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockCameraProcess:
+    """The stock camera as seen from here."""
+
+    pid: int
+    path: str
+
+    @contextlib.asynccontextmanager
+    async def playing(self) -> AsyncIterator[None]:
+        """Let it encode inside the block; outside it rests, so that it disturbs nobody."""
+        async with Line(self.path) as line:
+            await line.ask("play")
+            try:
+                yield
+            finally:
+                await line.ask("rest")
+
+    async def encoder_thread(self) -> int:
+        """Return the kernel's number of the thread that draws and encodes."""
+        async with Line(self.path) as line:
+            return int((await line.ask("state"))["encoder_thread"])
+
+
+class Audience:
+    """Viewers in one process of their own."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def grow(self, count: int) -> None:
+        """Let ``count`` watch in all, and wait until each has seen a picture."""
+        tell(self._process, str(count))
+        await expect(self._process, str(count))
+
+
+class Stage:
+    """Everything that is started hangs on one broker and ends with its block."""
+
+    def __init__(self, broker: ShippedBroker) -> None:
+        self._broker = broker
+        self.credentials = broker.credentials("viewer", VIEWER)
+        self._audience_credentials = broker.credentials("viewer", AUDIENCE)
+        broker.credentials("device", CAMERA)
+
+    @contextlib.contextmanager
+    def agent(self) -> Iterator[RunningAgent]:
+        """Run ``mqcam-device run``; entering blocks until the broker knows the camera."""
+        with RunningAgent(self._broker, name=CAMERA, settings=AGENT_SETTINGS) as agent:
+            yield agent
+
+    @contextlib.asynccontextmanager
+    async def stock_camera(self) -> AsyncIterator[StockCameraProcess]:
+        """Run the stock camera, resting."""
+        with tempfile.TemporaryDirectory(prefix="mqcam-bench-") as folder:
+            path = str(Path(folder) / "socket")
+            async with program("bench.stock_camera", path) as process:
+                await expect(process, READY)
+                yield StockCameraProcess(pid=process.pid, path=path)
+
+    @contextlib.asynccontextmanager
+    async def audience(self, stock: StockCameraProcess | None = None) -> AsyncIterator[Audience]:
+        """Run an audience of the stock camera, or of the agent; nobody watches yet."""
+        where = (
+            ("ours", str(self._audience_credentials), CAMERA)
+            if stock is None
+            else ("stock", stock.path)
+        )
+        async with program("bench.audience", *where) as process:
+            yield Audience(process)

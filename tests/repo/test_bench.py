@@ -1,0 +1,90 @@
+"""The bench's own arithmetic, and its page: a table that lies is worse than none."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.tree import ROOT
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+NO_SPREAD = (100.0, 100.0, 100.0, 100.0, 100.0)
+SPREAD = (60.0, 80.0, 100.0, 120.0, 140.0)
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import from the checkout: the bench is never installed."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("bench.figures")
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("bench.table")
+
+
+def figure(figures: ModuleType, ours: tuple[float, ...], **changes: Any) -> Any:
+    return figures.Figure(name="some figure", unit="ms", ours=ours, **changes)
+
+
+@pytest.mark.parametrize(
+    ("ours", "limit", "verdict"),
+    [
+        (NO_SPREAD, 100.0, "MET"),
+        (NO_SPREAD, 99.0, "NOT_MET"),
+        (SPREAD, 90.0, "WITHIN_NOISE"),  # the median of these is known to +-28
+        (SPREAD, 50.0, "NOT_MET"),
+        ((100.0,), 99.0, "NOT_MET"),
+        (NO_SPREAD, None, "INFORMATION"),
+    ],
+)
+def test_a_limit_is_missed_only_by_more_than_the_noise(
+    figures: ModuleType, ours: tuple[float, ...], limit: float | None, verdict: str
+) -> None:
+    assert figure(figures, ours, limit=limit).verdict.name == verdict
+
+
+def test_one_outlier_moves_neither_median_nor_verdict(figures: ModuleType) -> None:
+    measured = figure(figures, (*NO_SPREAD, 5000.0), limit=100.0)
+
+    assert measured.verdict is figures.Verdict.MET
+
+
+def test_a_ratio_is_of_medians_and_absent_without_stock(figures: ModuleType) -> None:
+    assert figure(figures, SPREAD, stock=(400.0, 200.0, 9000.0)).ratio == 0.25
+    assert figure(figures, SPREAD).ratio is None
+
+
+def test_the_table_shows_median_range_stock_ratio_limit_and_verdict(
+    figures: ModuleType, table: ModuleType
+) -> None:
+    drawn = table.draw([figure(figures, SPREAD, stock=(400.0,), limit=50.0)])
+
+    cells = [cell.strip() for cell in drawn.splitlines()[-1].split("  ") if cell.strip()]
+    assert cells == [
+        "some figure",
+        "100 ms (60..140, n=5)",
+        "400 ms",
+        "0.25",
+        "<= 50 ms",
+        "NOT MET",
+    ]
+
+
+def test_json_keeps_every_sample(figures: ModuleType, table: ModuleType) -> None:
+    (written,) = table.as_json([figure(figures, SPREAD, stock=(1.0, 2.0))])
+
+    assert (written["ours"], written["stock"]) == (list(SPREAD), [1.0, 2.0])
+
+
+def test_the_page_explains_every_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    page = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+
+    names = importlib.import_module("bench.cli").MEASUREMENTS
+    assert [name for name in names if f"`{name}`" not in page] == []
