@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from mqcam.delivery import FAILURE, NO_SUBSCRIBERS
+from mqcam.mqtt import FAILURE, NO_SUBSCRIBERS
 from mqcam.transport import Incoming, Outgoing
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The private names of aiortc, aioice and pylibsrtp that this product uses, and their check.
+"""The private names of other libraries that this product uses, and their check.
 
 Each file that uses one declares it in its ``PRIVATE_NAMES``; this file must know none of them.
 A program calls ``check_libraries`` when it starts, so that an upgrade which took a name away
@@ -19,9 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # The minor versions whose private names were read; pyproject.toml pins the same.
-SUPPORTED_VERSIONS: Final = {"aiortc": "1.16", "aioice": "0.13", "pylibsrtp": "1.0"}
+SUPPORTED_VERSIONS: Final = {"aiortc": "1.16", "aioice": "0.13", "pylibsrtp": "1.0", "paho": "2.2"}
 
-DECLARING_MODULES: Final = ("mqcam.ice", "mqcam.media", "mqcam.datalink", "mqcam.stock")
+DISTRIBUTIONS: Final = {"paho": "paho-mqtt"}
+"""What is installed under another name than it is imported."""
+
+DECLARING_MODULES: Final = (
+    "mqcam.ice",
+    "mqcam.media",
+    "mqcam.datalink",
+    "mqcam.stock",
+    "mqcam.mqtt.link",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +53,7 @@ class PrivateName:
 
     @property
     def library(self) -> str:
-        """The distribution that the name belongs to."""
+        """The library that the name belongs to, as it is imported."""
         return self.module.partition(".")[0]
 
 
@@ -65,7 +74,7 @@ def check_libraries(names: Iterable[PrivateName] | None = None) -> None:
         problem = find_problem(name)
         if problem is not None:
             raise MissingRequirement(
-                f"{name.library} {_installed_version(name.library)} has {problem}",
+                f"{_distribution(name.library)} {_installed_version(name.library)} has {problem}",
                 _remedy(name.library, SUPPORTED_VERSIONS[name.library]),
             )
 
@@ -73,11 +82,12 @@ def check_libraries(names: Iterable[PrivateName] | None = None) -> None:
 def check_version(library: str, wanted: str) -> None:
     """Raise MissingRequirement unless the minor version of ``library`` is ``wanted``."""
     installed = _installed_version(library)
+    shown = _distribution(library)
     if installed is None:
-        raise MissingRequirement(f"{library} is not installed", _remedy(library, wanted))
+        raise MissingRequirement(f"{shown} is not installed", _remedy(library, wanted))
     if installed.split(".")[:2] != wanted.split("."):
         raise MissingRequirement(
-            f"{library} {installed} is installed, but this program is built on {wanted}",
+            f"{shown} {installed} is installed, but this program is built on {wanted}",
             _remedy(library, wanted),
         )
 
@@ -110,12 +120,16 @@ def _attribute_problem(owner: object, name: PrivateName, last: str) -> str | Non
     return None if code is not None and last in code.co_names else f"no {name.path}"
 
 
+def _distribution(library: str) -> str:
+    return DISTRIBUTIONS.get(library, library)
+
+
 def _installed_version(library: str) -> str | None:
     try:
-        return importlib.metadata.version(library)
+        return importlib.metadata.version(_distribution(library))
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
 def _remedy(library: str, wanted: str) -> str:
-    return f'install it with: pip install "{library}=={wanted}.*"'
+    return f'install it with: pip install "{_distribution(library)}=={wanted}.*"'

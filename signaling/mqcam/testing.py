@@ -12,12 +12,12 @@ import logging
 import math
 from typing import TYPE_CHECKING, Protocol
 
-from mqcam.delivery import PostOffice, Receipt
 from mqcam.log import fields
 from mqcam.memory_broker import MemoryBroker as MemoryBroker  # noqa: PLC0414 - one place to import
 from mqcam.memory_broker import MemoryClient as MemoryClient  # noqa: PLC0414
 from mqcam.memory_broker import Weather as Weather  # noqa: PLC0414
 from mqcam.memory_broker import matches as matches  # noqa: PLC0414
+from mqcam.mqtt import PostOffice, Receipt
 from mqcam.protocol.effects import Inbound, Send
 from mqcam.transport import Incoming, Outgoing
 

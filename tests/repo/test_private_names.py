@@ -1,4 +1,4 @@
-"""No file of the product uses a private name of the media libraries that it does not declare."""
+"""No file of the product uses a private name of another library that it does not declare."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def own_names(tree: ast.Module) -> set[str]:
 
 def declared_in(path: Path) -> set[str]:
     """Return the names that the file's module declares."""
-    module = ".".join(path.with_suffix("").parts[-2:])
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts[1:])
     if module not in DECLARING_MODULES:
         return set()
     return {each.name for each in declared_names([module])}

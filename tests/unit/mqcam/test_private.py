@@ -52,6 +52,11 @@ def test_another_minor_version_is_refused() -> None:
         check_version("aioice", "0.99")
 
 
+def test_a_library_is_named_as_it_is_installed() -> None:
+    with pytest.raises(MissingRequirement, match=r'pip install "paho-mqtt==9\.9\.\*"'):
+        check_version("paho", "9.9")
+
+
 def test_a_library_that_is_not_installed_is_named() -> None:
     with pytest.raises(MissingRequirement, match="mqcam-nonexistent is not installed"):
         check_version("mqcam-nonexistent", "1.0")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mqcam.errors import BrokerError, DeliveryTimeout, PublishRefused
 from mqcam.log import fields
-from mqcam.outbox import Outbox, Parcel
+from mqcam.mqtt.outbox import Outbox, Parcel
 from mqcam.transport import Delivery, Outgoing
 
 if TYPE_CHECKING:

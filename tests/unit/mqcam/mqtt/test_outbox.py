@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mqcam.outbox import Outbox, Parcel
+from mqcam.mqtt.outbox import Outbox, Parcel
 from mqcam.transport import Outgoing
 
 

@@ -1,6 +1,6 @@
 """An MQTT 5 session that outlives its connections.
 
-It must not know the protocol of cameras and viewers, nor the MQTT library (``mqtt_link`` does).
+It must not know the protocol of cameras and viewers, nor the MQTT library (``link`` does).
 """
 
 from __future__ import annotations
@@ -11,23 +11,20 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mqcam.broker import BrokerAddress as BrokerAddress  # noqa: PLC0414 - one place to import
-from mqcam.broker import BrokerSettings as BrokerSettings  # noqa: PLC0414
-from mqcam.broker import BrokerState as BrokerState  # noqa: PLC0414
-from mqcam.broker import MqttTimings as MqttTimings  # noqa: PLC0414
-from mqcam.broker import Subscription as Subscription  # noqa: PLC0414
-from mqcam.delivery import PostOffice, Receipt
-from mqcam.dial import Dialer, Opened, Race
+from mqcam.broker import BrokerState, MqttTimings
 from mqcam.errors import BrokerError, BrokerTimeout, BrokerUnreachable
 from mqcam.log import fields
-from mqcam.mqtt_link import Link
-from mqcam.mqtt_terms import LinkOptions, Welcome
-from mqcam.reconnection import Reconnection, most_telling
-from mqcam.tls import tls_context
+from mqcam.mqtt.delivery import PostOffice, Receipt
+from mqcam.mqtt.dial import Dialer, Opened, Race
+from mqcam.mqtt.link import Link
+from mqcam.mqtt.reconnection import Reconnection, most_telling
+from mqcam.mqtt.terms import LinkOptions, Welcome
+from mqcam.mqtt.tls import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mqcam.broker import BrokerAddress, BrokerSettings, Subscription
     from mqcam.transport import Incoming, Outgoing, Receive
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from mqcam.errors import (
     BrokerTooOld,
     BrokerUnreachable,
 )
-from mqcam.reconnection import ClosedUnanswered, Reconnection, most_telling
+from mqcam.mqtt.reconnection import ClosedUnanswered, Reconnection, most_telling
 
 
 def new() -> Reconnection:

@@ -2,9 +2,6 @@
 
 It must not know reconnection, queues or what the messages mean. A new paho client is made for
 each connection, so that no state of the library outlives one.
-
-Private name of paho-mqtt 2.2 in use: ``Client._create_socket_connection`` (returns the TCP
-socket to use). Public ``connect`` would open the socket itself and block the event loop.
 """
 
 from __future__ import annotations
@@ -13,8 +10,7 @@ import asyncio
 import logging
 import math
 import socket
-import ssl
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -30,18 +26,20 @@ from mqcam.errors import (
     SubscribeRefused,
 )
 from mqcam.log import fields
-from mqcam.mqtt_terms import Welcome, refusal
-from mqcam.reconnection import ClosedUnanswered
+from mqcam.mqtt.pump import Pump
+from mqcam.mqtt.reconnection import ClosedUnanswered
+from mqcam.mqtt.terms import Welcome, refusal
+from mqcam.mqtt.upgrade import run_blocking
+from mqcam.private import PrivateName
 from mqcam.transport import Incoming, Outgoing
-from mqcam.upgrade import run_blocking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from paho.mqtt.reasoncodes import ReasonCode
 
     from mqcam.broker import BrokerAddress, Subscription
-    from mqcam.mqtt_terms import LinkOptions, LinkOwner
+    from mqcam.mqtt.terms import LinkOptions, LinkOwner
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +47,16 @@ SESSION_TAKEN_OVER = 0x8E
 LARGEST_PACKET_BYTES = 268_435_455
 LARGEST_WINDOW = 65_535
 LONGEST_EXPIRY_S = 0xFFFF_FFFF
-READS_PER_TURN = 64
-"""TLS records that were read ahead are worked off without starving the rest of the loop."""
 WEBSOCKET_BUFFER_BYTES = 524_288
+
+PRIVATE_NAMES: Final = (
+    PrivateName(
+        module="paho.mqtt.client",
+        path="Client._create_socket_connection",
+        reason="public connect() would open the socket itself and block the event loop",
+        parameters=("self",),
+    ),
+)
 
 
 class _SocketClient(Client):
@@ -78,14 +83,18 @@ class Link:
         self.lost: asyncio.Future[BrokerError] = loop.create_future()
         self._loop = loop
         self._sock = sock
-        self._descriptor = sock.fileno()
         self._options = options
         self._owner = owner
         self._welcome: asyncio.Future[Welcome] = loop.create_future()
         self._answers: dict[int, asyncio.Future[list[ReasonCode]]] = {}
-        self._drain_is_due = False
-        self._timer: asyncio.TimerHandle | None = None
         self._client = self._new_client()
+        self._pump = Pump(
+            self._client,
+            sock,
+            keepalive_s=options.keepalive_s,
+            on_turn=owner.on_turn,
+            on_failure=self._fail,
+        )
 
     # opening and closing
 
@@ -120,7 +129,7 @@ class Link:
     def close(self) -> None:
         """Close the socket at once; without ``disconnect`` the broker publishes the will."""
         self._lose(BrokerUnreachable("the connection was closed", address=str(self.address)))
-        self._unwatch()
+        self._pump.stop()
         client = self._client
         client.on_connect = client.on_disconnect = client.on_message = None
         client.on_publish = client.on_subscribe = client.on_unsubscribe = None
@@ -245,7 +254,7 @@ class Link:
                 address=str(self.address),
             ) from error
 
-    # the event loop
+    # the end, and the way there
 
     def _watch(self) -> None:
         """Start to read; only from here on paho calls us, and always in the event loop."""
@@ -258,68 +267,12 @@ class Link:
         client.on_unsubscribe = self._on_subscribe
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
-        self._loop.add_reader(self._descriptor, self._readable)
-        if client.want_write():
-            self._on_register_write(client, None, None)
-        self._tick()
+        self._pump.start()
 
-    def _unwatch(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._descriptor >= 0:
-            self._loop.remove_reader(self._descriptor)
-            self._loop.remove_writer(self._descriptor)
-            self._descriptor = -1
-
-    def _readable(self) -> None:
-        self._guard(self._read)
-        self._owner.on_turn()
-
-    def _read(self) -> None:
-        for _ in range(READS_PER_TURN):
-            self._client.loop_read()
-            if self._descriptor < 0 or not self._is_read_ahead():
-                return
-        self._loop.call_soon(self._readable)
-
-    def _is_read_ahead(self) -> bool:
-        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
-
-    def _on_register_write(self, _client: Client, _userdata: Any, _sock: Any) -> None:
-        # We may be inside a callback of paho, whose lock is not re-entrant: writing here would
-        # wait for ever.
-        if not self._drain_is_due:
-            self._drain_is_due = True
-            self._loop.call_soon(self._drain)
-
-    def _drain(self) -> None:
-        """Write at once; watch the socket only while the kernel's buffer is full."""
-        self._drain_is_due = False
-        self._guard(self._client.loop_write)
-        if self._descriptor < 0:
-            return
-        if self._client.want_write():
-            self._loop.add_writer(self._descriptor, self._drain)
-        else:
-            self._loop.remove_writer(self._descriptor)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._guard(self._client.loop_misc)
-        if self._descriptor >= 0:
-            interval_s = min(1.0, self._options.keepalive_s / 5)
-            self._timer = self._loop.call_later(interval_s, self._tick)
-
-    def _guard(self, step: Callable[[], object]) -> None:
-        if self._descriptor < 0:
-            return
-        try:
-            step()
-        except Exception as error:
-            logger.exception("mqtt library failed", extra=fields(address=str(self.address)))
-            reason = f"something unreadable arrived from it ({type(error).__name__})"
-            self._lose(BrokerUnreachable(reason, address=str(self.address)))
+    def _fail(self, error: Exception) -> None:
+        logger.error("mqtt library failed", extra=fields(address=str(self.address)), exc_info=error)
+        reason = f"something unreadable arrived from it ({type(error).__name__})"
+        self._lose(BrokerUnreachable(reason, address=str(self.address)))
 
     def _lose(self, error: BrokerError) -> None:
         if not self.lost.done():
@@ -381,8 +334,11 @@ class Link:
         if answer is not None and not answer.done():
             answer.set_result(codes)
 
+    def _on_register_write(self, _c: Client, _u: Any, _sock: Any) -> None:
+        self._pump.write_soon()
+
     def _on_socket_close(self, _c: Client, _u: Any, _sock: Any) -> None:
-        self._unwatch()
+        self._pump.stop()
 
 
 async def _first_of(*futures: asyncio.Future[Any], timeout_s: float | None = None) -> None:
