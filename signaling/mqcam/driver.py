@@ -9,10 +9,11 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from mqcam.protocol.effects import Effect, Inbound, Reject, Send
-from mqcam.transport import Incoming, Outgoing, Transport
+from mqcam.transport import Delivery, Incoming, Outgoing, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +44,8 @@ class Endpoint(Protocol):
 class Driver:
     """Own the timer of one endpoint and carry out the effects that are the same for both roles.
 
-    ``handle`` gets every other effect, in order; it must not block.
+    ``handle`` gets every other effect, in order; it must not block. ``undelivered`` is told the
+    topic and the time of each message of which the broker says that nobody listens.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class Driver:
         *,
         handle: Callable[[Effect], None],
         before_tick: Callable[[], None] = lambda: None,
+        undelivered: Callable[[str, float], None] = lambda _topic, _now: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = endpoint
         self._handle = handle
         self._before_tick = before_tick
+        self._undelivered = undelivered
         self._clock = clock
         self._transport: Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -97,7 +101,15 @@ class Driver:
     def _send(self, effect: Send) -> None:
         if self._transport is None:
             raise RuntimeError("bind() a transport before the endpoint sends")
-        self._transport.send(outgoing(effect))
+        receipt = self._transport.send(outgoing(effect))
+        receipt.add_done_callback(partial(self._settled, effect.topic))
+
+    def _settled(self, topic: str, receipt: asyncio.Future[Delivery]) -> None:
+        if self._closed or receipt.cancelled() or receipt.exception() is not None:
+            return  # what was not taken within its time says nothing about who listens
+        if receipt.result() is Delivery.NO_SUBSCRIBERS:
+            self._undelivered(topic, self._clock())
+            self._schedule()
 
     def _schedule(self) -> None:
         if self._timer is not None:

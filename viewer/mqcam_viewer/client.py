@@ -81,7 +81,12 @@ class Client:
             random_bytes=secrets.token_bytes,
             allow_loopback=self._ice.loopback,
         )
-        self._driver = Driver(self._endpoint, handle=self._handle, before_tick=self._report_heard)
+        self._driver = Driver(
+            self._endpoint,
+            handle=self._handle,
+            before_tick=self._report_heard,
+            undelivered=self._endpoint.undelivered,
+        )
         self._sessions: dict[SessionKey, Session] = {}
         self._gone: set[str] = set()
         self._watched: Counter[str] = Counter()

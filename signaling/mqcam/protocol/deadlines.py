@@ -14,6 +14,9 @@ class Deadlines:
 
     offer_resend_s: tuple[float, ...] = (3.0, 7.0)
     """An offer without an answer goes out again this long after the first time."""
+    offer_unheard_s: tuple[float, ...] = (0.25, 0.5, 1.0)
+    """An offer of which the broker says that nobody listens goes out again after these waits, the
+    last of them from then on."""
     offer_give_up_s: float = 10.0
     """The viewer stops waiting for an answer this long after its first offer."""
     answer_s: float = 10.0

@@ -123,6 +123,8 @@ class Session:
     taken: int = 0
     replaces: SessionKey | None = None
     retries: int = 0
+    unheard: int = 0
+    """How often the offer was repeated early because nobody listened."""
 
     @property
     def due_at(self) -> float:
@@ -137,6 +139,13 @@ class Session:
         if self.resend_at and now >= self.resend_at[0]:
             return Event.RESEND
         return Event.BATCH if now >= self.batch_at else None
+
+    def repeat_by(self, at: float) -> bool:
+        """Plan a repetition; False if one comes sooner anyhow, or it would be too late."""
+        if at >= self.timeout_at or (self.resend_at and self.resend_at[0] <= at):
+            return False
+        self.resend_at = (at, *self.resend_at)
+        return True
 
     def number(self) -> int:
         """Return the next ``n`` of our direction."""

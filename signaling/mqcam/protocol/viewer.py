@@ -159,6 +159,14 @@ class ViewerEndpoint:
             self._receive_session(message.topic, taken, now)
         return self._engine.take_effects()
 
+    def undelivered(self, topic: str, now: float) -> None:
+        """Note that nobody listened to what was sent to ``topic``; an offer is repeated soon."""
+        for session in self._engine.sessions.values():
+            if session.topic == topic and session.state is State.OFFERED:
+                waits = self._deadlines.offer_unheard_s
+                wait_s = waits[min(session.unheard, len(waits) - 1)]
+                session.unheard += session.repeat_by(now + wait_s)
+
     def tick(self, now: float) -> list[Effect]:
         """Do everything that is due at ``now``."""
         self._engine.tick(now)

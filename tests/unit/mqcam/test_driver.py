@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.driver import MAX_REASONS, Driver
+from mqcam.errors import PublishRefused
 from mqcam.protocol.effects import Effect, Ended, Inbound, Reject, Send, SessionKey
 from mqcam.transport import Delivery, Incoming, Outgoing
 
@@ -40,10 +41,12 @@ class Sent:
 
     def __init__(self) -> None:
         self.messages: list[Outgoing] = []
+        self.receipts: list[asyncio.Future[Delivery]] = []
 
     def send(self, message: Outgoing) -> asyncio.Future[Delivery]:
         self.messages.append(message)
-        return asyncio.get_running_loop().create_future()
+        self.receipts.append(asyncio.get_running_loop().create_future())
+        return self.receipts[-1]
 
 
 def refusal(text: str) -> Reject:
@@ -94,6 +97,30 @@ async def test_the_endpoint_is_woken_at_its_deadline() -> None:
     driver.close()
 
     assert before == [False]
+
+
+async def test_a_message_that_nobody_heard_is_told_and_the_timer_set_anew() -> None:
+    """Refused, cancelled and accepted messages are no news."""
+    unheard: list[str] = []
+    endpoint, transport = Script(), Sent()
+
+    def undelivered(topic: str, _: float) -> None:
+        unheard.append(topic)
+        endpoint.next_deadline = 0.0
+
+    driver = Driver(endpoint, handle=lambda _: None, undelivered=undelivered)
+    driver.bind(transport)
+    driver.apply([Send(topic=topic, payload=b"", retain=False, ttl_s=3.0) for topic in "abcd"])
+    accepted, refused, cancelled, alone = transport.receipts
+    accepted.set_result(Delivery.ACCEPTED)
+    refused.set_exception(PublishRefused("no"))
+    cancelled.cancel()
+    alone.set_result(Delivery.NO_SUBSCRIBERS)
+    async with asyncio.timeout(5):
+        await endpoint.ticked.wait()
+    driver.close()
+
+    assert unheard == ["d"]
 
 
 async def test_refusals_are_reported_together(caplog: pytest.LogCaptureFixture) -> None:

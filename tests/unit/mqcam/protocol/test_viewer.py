@@ -30,12 +30,13 @@ from mqcam.protocol.messages import (
     Want,
     body_hash,
 )
-from support.endpoints import HOST, codes, make_viewer, on_status, sent, to_viewer
+from support.endpoints import HOST, TOPICS, codes, make_viewer, on_status, sent, to_viewer
 
 if TYPE_CHECKING:
     from mqcam.protocol.viewer import ViewerEndpoint
 
 KEY = SessionKey(peer="cam", peer_key="cam", session="s1")
+TO_CAM = TOPICS.to_device("cam", "alice", "s1")
 STATUS = Status(n=1, state="online", boot="b1", nonce="nonce1", seal_key="sealkey")
 
 
@@ -194,6 +195,44 @@ def test_stale_nonce_without_a_nonce_ends() -> None:
     viewer = make_viewer()
     offered(viewer)
     assert len(ends(viewer.receive(to_viewer(Error(n=0, code="stale-nonce")), 0.0))) == 1
+
+
+def repetitions(viewer: ViewerEndpoint, *, unheard_until: float) -> list[float]:
+    """Return when an offer made at 0 goes out again, unheard each time before a moment."""
+    times: list[float] = []
+    while viewer.sessions and (now := viewer.next_deadline) is not None:
+        for effect in viewer.tick(now):
+            if isinstance(effect, Send):
+                times.append(now)
+                if now < unheard_until:
+                    viewer.undelivered(effect.topic, now)
+    return times[:-1]  # the last word is the error
+
+
+def test_an_offer_that_nobody_hears_is_repeated_soon_until_somebody_does() -> None:
+    viewer = make_viewer()
+    offered(viewer)
+    viewer.undelivered(TO_CAM, 0.0)
+    viewer.undelivered(TO_CAM, 0.0)  # its candidates, too
+    assert repetitions(viewer, unheard_until=2.0) == [0.25, 0.75, 1.75, 2.75, 3.0, 7.0]
+
+
+def test_an_offer_that_nobody_ever_hears_is_given_up_in_time() -> None:
+    viewer = make_viewer()
+    offered(viewer)
+    viewer.undelivered(TO_CAM, 0.0)
+    times = repetitions(viewer, unheard_until=100.0)
+    assert times[-1] < 10.0
+    assert len(times) < 15
+
+
+def test_only_an_offer_is_repeated_because_nobody_hears() -> None:
+    viewer = make_viewer()
+    connected(viewer)
+    due_at = viewer.next_deadline
+    viewer.undelivered(TO_CAM, 0.0)
+    viewer.undelivered(TOPICS.to_device("other", "alice", "s9"), 0.0)
+    assert viewer.next_deadline == due_at
 
 
 def test_repeats_after_the_end_of_patience_are_not_planned() -> None:
