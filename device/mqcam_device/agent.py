@@ -10,8 +10,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from mqcam import log
 from mqcam.driver import Driver, outgoing
+from mqcam.log import fields
 from mqcam.protocol.effects import Effect, Ended, RemoteCandidates, Send, Started
 from mqcam.protocol.messages import CaptureState
 
@@ -77,9 +77,9 @@ class Agent:
             return  # a retry that failed as the one before, or our own good-bye
         self._broker_text = text
         if state.connected:
-            logger.info("camera online", extra=log.fields(broker=state.address))
+            logger.info("camera online", extra=fields(broker=state.address))
         else:
-            logger.warning("broker not reached", extra=log.fields(reason=text))
+            logger.warning("broker not reached", extra=fields(reason=text))
 
     def source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
         """Tell viewers how the source is: a restarting camera is a message, never a reconnect."""
@@ -91,8 +91,8 @@ class Agent:
             fps_max=info.fps_max if info else None,
             text=text,
         )
-        fields = log.fields(state=state.value, encoder=info.encoder if info else None, text=text)
-        logger.info("source", extra=fields)
+        encoder = info.encoder if info else None
+        logger.info("source", extra=fields(state=state.value, encoder=encoder, text=text))
         self._apply(self._endpoint.update_status(capture=self._capture_state, now=self._now()))
 
     def egress_failed(self, key: SessionKey) -> None:
@@ -137,7 +137,7 @@ class Agent:
 
     def refused(self, key: SessionKey, code: str, text: str) -> None:
         """Tell the viewer why there is no answer."""
-        logger.info("offer refused", extra=log.fields(code=code, text=text))
+        logger.info("offer refused", extra=fields(code=code, text=text))
         self._apply(self._endpoint.refused(key, code=code, text=text, now=self._now()))
 
     def found(self, key: SessionKey, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
@@ -185,7 +185,7 @@ class Agent:
                 self._peers.add_candidates(key, candidates, ufrag=ufrag, end=end)
             case Ended(key=key, code=code, text=text):
                 logger.info(
-                    "session ended", extra=log.fields(session=key.session, code=code, text=text)
+                    "session ended", extra=fields(session=key.session, code=code, text=text)
                 )
                 self._peers.end(key)
             case _:

@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from mqcam import log
 from mqcam.errors import ControlError, MqcamError
+from mqcam.log import fields
 
 from mqcam_device.listening import GROUP, ListeningPlace
 
@@ -100,7 +100,7 @@ class ControlServer:
             try:
                 connection, _ = await loop.sock_accept(listener)
             except OSError as error:
-                logger.warning("control socket: %s", error.strerror)
+                logger.warning("control socket", extra=fields(reason=error.strerror))
                 await asyncio.sleep(1)  # out of file descriptors: asking again at once spins
                 continue
             connection.setblocking(False)
@@ -152,7 +152,7 @@ class ControlServer:
             return _failure(str(getattr(error, "code", "failed")), str(error))
         except Exception:
             # A mistake in a verb must not end the agent, which is busy showing video.
-            logger.exception("control verb failed", extra=log.fields(verb=verb))
+            logger.exception("control verb failed", extra=fields(verb=verb))
             return _failure("internal", "the agent made a mistake; its log tells more")
 
     def _handler(self, verb: str) -> Handler:

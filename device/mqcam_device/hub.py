@@ -10,12 +10,14 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from mqcam.log import fields
+
 from mqcam_device.media import MAIN
 
 if TYPE_CHECKING:
     from mqcam_device.media import AccessUnit
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Egress(Protocol):
@@ -163,7 +165,7 @@ class Hub:
         try:
             viewer.egress.send(unit)
         except Exception as error:  # noqa: BLE001 - one viewer's trouble is not the others'
-            log.warning("viewer detached error=%r", error)
+            logger.warning("viewer detached", extra=fields(error=repr(error)))
             if self._viewers.get(key) is viewer:
                 self.detach(key)
             if self._on_fault is not None:

@@ -11,6 +11,8 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from mqcam.log import fields
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -81,7 +83,7 @@ class Notifier:
                 sender.sendto("\n".join(assignments).encode(errors="replace"), self._address)
         except OSError as error:
             # Nothing to do about it here: without a sign of life systemd restarts the agent.
-            logger.debug("systemd not notified: %s", error.strerror)
+            logger.debug("systemd not notified", extra=fields(reason=error.strerror))
 
 
 def _address(written: str) -> str:

@@ -10,9 +10,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from mqcam import log
 from mqcam.connection import Connection
 from mqcam.errors import ConnectFailed, OfferRefused, StageTimeout
+from mqcam.log import context, fields
 
 from mqcam_device.egress import StockEgress
 
@@ -134,7 +134,7 @@ class Peer:
         try:
             await self._connection.connect(self._connect_s)
         except (ConnectFailed, StageTimeout) as error:
-            logger.info("viewer not connected", extra=log.fields(reason=str(error)))
+            logger.info("viewer not connected", extra=fields(reason=str(error)))
             return "not-connected", str(error)
         egress = StockEgress(
             self._connection,
@@ -157,7 +157,7 @@ class Peer:
         self._signaling.connected(self.key)
         logger.info(
             "viewer connected",
-            extra=log.fields(
+            extra=fields(
                 path=self._connection.selected_pair(),
                 after_ms=round((self.connected_at - self.started_at) * 1000),
             ),
@@ -233,7 +233,7 @@ class Peers:
             await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT_S)
 
     async def _guard(self, peer: Peer) -> None:
-        with log.context(viewer=peer.key.peer, session=peer.key.session):
+        with context(viewer=peer.key.peer, session=peer.key.session):
             try:
                 await peer.run()
             except Exception:

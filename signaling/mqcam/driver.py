@@ -12,6 +12,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from mqcam.log import fields
 from mqcam.protocol.effects import Effect, Inbound, Reject, Send
 from mqcam.transport import Delivery, Incoming, Outgoing, Transport
 
@@ -144,7 +145,7 @@ class Driver:
         self._rejects.clear()
         logger.warning(
             "messages refused",
-            extra={"fields": {"count": total, "most_often": reason, "of_that": count}},
+            extra=fields(count=total, most_often=reason, of_that=count),
         )
 
 

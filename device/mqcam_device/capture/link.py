@@ -17,7 +17,7 @@ from mqcam_device.capture.build import build_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Link(asyncio.Protocol):
@@ -30,9 +30,9 @@ class Link(asyncio.Protocol):
         self, on_message: Callable[[wire.Message], None], on_lost: Callable[[], None]
     ) -> None:
         self.lost = asyncio.Event()
-        self._on_lost = on_lost
         self.error = ""
         self._on_message = on_message
+        self._on_lost = on_lost
         self._decoder = wire.Decoder()
         self._transport: asyncio.Transport | None = None
         self._is_greeted = False
@@ -80,4 +80,4 @@ class Link(asyncio.Protocol):
             # A mistake of ours in one unit's way must not stop the camera, nor fill the log.
             if not self._is_fault_logged:
                 self._is_fault_logged = True
-                log.exception("a message of the capture child could not be handled")
+                logger.exception("a message of the capture child could not be handled")

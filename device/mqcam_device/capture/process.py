@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mqcam.log import fields
+
 from mqcam_device.capture import wire
 from mqcam_device.capture.link import Link
 from mqcam_device.media import MAIN, AccessUnit, SourceState, StreamInfo
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from mqcam_device.media import SourceSettings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 OnUnit = Callable[[AccessUnit], None]
 OnState = Callable[[SourceState, StreamInfo | None, str], None]
@@ -254,7 +256,9 @@ class CaptureProcess:
         state = SourceState.FAILED if failures >= _FAILED_AFTER else SourceState.STALLED
         if self._life.source_error:
             delay_s, state = self._timings.source_retry_s, SourceState.FAILED
-        log.warning("capture stopped reason=%r retry_s=%g failures=%d", reason, delay_s, failures)
+        logger.warning(
+            "capture stopped", extra=fields(reason=reason, retry_s=delay_s, failures=failures)
+        )
         self._on_state(state, self._life.info, reason)
         return delay_s
 
@@ -265,7 +269,9 @@ class CaptureProcess:
             self._take_state(message)
         elif isinstance(message, wire.Dropped):
             self.units_dropped += message.units
-            log.warning("capture dropped layer=%s units=%d", message.layer, message.units)
+            logger.warning(
+                "capture dropped", extra=fields(layer=message.layer, units=message.units)
+            )
 
     def _take_unit(self, unit: AccessUnit) -> None:
         unit.seq += self._seq_base[unit.layer]
