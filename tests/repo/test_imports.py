@@ -11,6 +11,8 @@ NETWORK = ("aioice", "aiortc", "paho", "pylibsrtp")
 LIGHT = {
     "mqcam.protocol.device": ("asyncio", "av", "cryptography", "socket", "ssl", "yaml", *NETWORK),
     "mqcam.protocol.viewer": ("asyncio", "av", "cryptography", "socket", "ssl", "yaml", *NETWORK),
+    "mqcam.credentials": NETWORK,
+    "mqcam.private": NETWORK,
     "mqcam_device.capture.__main__": ("cryptography", "libcamera", "picamera2", "ssl", *NETWORK),
     "mqcam_device.app": ("libcamera", "picamera2"),
     "mqcam_device.cli": ("aiortc", "av", "libcamera", "paho", "picamera2"),

@@ -185,7 +185,7 @@ class Dialer:
         sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
-            # Nagle's algorithm costs 40 ms per message, measured: signaling.md 1
+            # Nagle's algorithm costs 40 ms per message, measured: docs/decisions/mqtt.md
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only
                 limit_ms = int(self._timings.user_timeout_s * 1000)
