@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from mqcam.driver import outgoing
 from mqcam.log import fields
 from mqcam.memory_broker import MemoryBroker as MemoryBroker  # noqa: PLC0414 - one place to import
 from mqcam.memory_broker import MemoryClient as MemoryClient  # noqa: PLC0414
@@ -19,14 +20,14 @@ from mqcam.memory_broker import Weather as Weather  # noqa: PLC0414
 from mqcam.memory_broker import matches as matches  # noqa: PLC0414
 from mqcam.mqtt import PostOffice, Receipt
 from mqcam.protocol.effects import Inbound, Send
-from mqcam.transport import Incoming, Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mqcam.broker import Subscription
+    from mqcam.driver import Endpoint
     from mqcam.protocol.effects import Effect
-    from mqcam.transport import Receive
+    from mqcam.transport import Incoming, Outgoing, Receive
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +35,6 @@ WINDOW = 20
 OUTBOX_MESSAGES = 256
 LARGEST_PACKET_BYTES = 1 << 20
 STEPS_WITHOUT_TIME = 100_000
-
-
-class Endpoint(Protocol):
-    """What a simulation needs of a protocol endpoint."""
-
-    @property
-    def next_deadline(self) -> float | None:
-        """Return when ``tick`` has something to do."""
-
-    def receive(self, message: Inbound, now: float) -> Sequence[Effect]:
-        """Take a message of the other side."""
-
-    def tick(self, now: float) -> Sequence[Effect]:
-        """Take the passing of time."""
 
 
 class Actor:
@@ -91,13 +78,7 @@ class Actor:
         for effect in effects:
             self.effects.append((self._broker.now, effect))
             if isinstance(effect, Send):
-                message = Outgoing(
-                    topic=effect.topic,
-                    payload=effect.payload,
-                    retain=effect.retain,
-                    ttl_s=effect.ttl_s,
-                )
-                self.client.publish(message, message.ttl_s)
+                self.client.publish(outgoing(effect), effect.ttl_s)
             else:
                 self.apply(self._handle(effect, self._broker.now))
 
