@@ -70,7 +70,7 @@ class Client:
         deadlines: Deadlines | None = None,
     ) -> None:
         self._credentials = load_viewer_credentials(credentials)
-        self._ice = ice or IceSettings()
+        self.ice = ice or IceSettings()
         self.deadlines = deadlines or Deadlines()
         self._topics = Namespace(self._credentials.namespace)
         self._endpoint = ViewerEndpoint(
@@ -79,7 +79,7 @@ class Client:
             envelope=PlainEnvelope(self._credentials.namespace),
             deadlines=self.deadlines,
             random_bytes=secrets.token_bytes,
-            allow_loopback=self._ice.loopback,
+            allow_loopback=self.ice.loopback,
         )
         self._driver = Driver(
             self._endpoint,
@@ -88,7 +88,6 @@ class Client:
             undelivered=self._endpoint.undelivered,
         )
         self._sessions: dict[SessionKey, Session] = {}
-        self._gone: set[str] = set()
         self._watched: Counter[str] = Counter()
         self._status_arrived = asyncio.Event()
         self._statuses_seen = 0
@@ -137,8 +136,8 @@ class Client:
         return Stream(camera, client=self, want=want)
 
     async def cameras(self) -> dict[str, Status | None]:
-        """Return every camera that the broker lets us see; None for one that left no status."""
-        everything = self._topics.status("x").replace("/x/", "/+/")
+        """Return every camera that the broker lets us see; None for one that it has lost."""
+        everything = self._topics.status_filter()
         await self._broker.subscribe(Subscription(topic=everything))
         deadline = time.monotonic() + STATUS_S
         while time.monotonic() < deadline:
@@ -149,26 +148,20 @@ class Client:
             if seen == self._statuses_seen:
                 break
         await self._broker.unsubscribe(everything)
-        found: dict[str, Status | None] = dict(self._endpoint.statuses)
-        for name in self._gone:
-            found[name] = None
-        return dict(sorted(found.items()))
+        return dict(sorted(self._endpoint.devices.items()))
 
     # what a stream asks
 
-    def new_session_settings(self) -> tuple[IceSettings, float]:
-        """Return which addresses a session may use, and how long it may take to connect."""
-        return self._ice, self.deadlines.connect_s
-
     @contextlib.asynccontextmanager
-    async def presence(self, camera: str) -> AsyncIterator[Status]:
+    async def presence(self, camera: str) -> AsyncIterator[None]:
         """Follow a camera's status inside the block; raises SessionError when it is not there."""
         topic = self._topics.status(camera)
         if self._watched[camera] == 0:
             await self._broker.subscribe(Subscription(topic=topic))
         self._watched[camera] += 1
         try:
-            yield await self._present(camera)
+            await self._check_present(camera)
+            yield
         finally:
             self._watched[camera] -= 1
             if self._watched[camera] == 0:
@@ -181,32 +174,30 @@ class Client:
         while not self._is_present(camera):
             await self._next_status()
 
-    async def _present(self, camera: str) -> Status:
-        """Wait for a status that says something.
+    async def _check_present(self, camera: str) -> None:
+        """Wait for a status that says something; raises SessionError when it says no.
 
         What the broker says of a camera (gone) is a hint: after the broker's own restart it is
         wrong until the camera is back. What the camera says of itself (offline) is not.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STATUS_S):
-                while camera not in self._endpoint.statuses or camera in self._gone:
+                while self._endpoint.devices.get(camera) is None:
                     await self._next_status()
-        status = self._endpoint.statuses.get(camera)
-        if status is None and camera not in self._gone:
+        if camera not in self._endpoint.devices:
             raise SessionError(
                 "unknown-camera",
                 f"the broker knows no camera {camera} (waited {STATUS_S:g} s): "
                 "'mqcam-viewer list' shows those that it knows",
             )
-        if status is None or not self._is_present(camera):
+        if not self._is_present(camera):
             raise SessionError(
                 "offline", f"the camera {camera} is offline: check its power and its network"
             )
-        return status
 
     def _is_present(self, camera: str) -> bool:
-        status = self._endpoint.statuses.get(camera)
-        return camera not in self._gone and status is not None and status.state != OFFLINE
+        status = self._endpoint.devices.get(camera)
+        return status is not None and status.state != OFFLINE
 
     # what a session tells (session.Signaling)
 
@@ -254,8 +245,7 @@ class Client:
                 self._sessions[new] = session
             case Ended(key=key, code=code, text=text):
                 self._sessions.pop(key).ended(code, text)
-            case StatusChanged(device=device, gone=gone):
-                (self._gone.add if gone else self._gone.discard)(device)
+            case StatusChanged():
                 self._statuses_seen += 1
                 self._status_arrived.set()
             case _:

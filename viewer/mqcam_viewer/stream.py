@@ -159,12 +159,11 @@ class Stream:
             raise end
 
     def _begin(self, *, replaces: Session | None) -> Running:
-        ice, connect_s = self._client.new_session_settings()
         session = Session(
             self.camera,
             signaling=self._client,
-            ice=ice,
-            connect_s=connect_s,
+            ice=self._client.ice,
+            connect_s=self._client.deadlines.connect_s,
             on_frame=self._frame,
             want=self._want,
         )

@@ -33,12 +33,12 @@ class Presence:
         self._devices: dict[str, _Device] = {}
 
     @property
-    def statuses(self) -> dict[str, Status]:
-        """The last status of every device that ever said one."""
+    def devices(self) -> dict[str, Status | None]:
+        """The last status of every device that was heard of; None for one that is gone."""
         return {
-            name: device.status
+            name: None if device.gone else device.status
             for name, device in self._devices.items()
-            if device.status is not None
+            if device.gone or device.status is not None
         }
 
     @property

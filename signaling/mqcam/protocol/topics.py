@@ -74,6 +74,10 @@ class Namespace:
         """Return the retained topic on which ``device`` says how it is."""
         return f"{self.name}/{_WIRE}/d/{_require_id('device', device)}/status"
 
+    def status_filter(self) -> str:
+        """Return the filter for the statuses of all devices."""
+        return f"{self.name}/{_WIRE}/d/+/status"
+
     def to_device(self, device: str, viewer: str, session: str) -> str:
         """Return the topic of a session from ``viewer`` to ``device``."""
         return f"{self.name}/{_WIRE}/d/{_mailbox(device, viewer, session)}"

@@ -88,9 +88,9 @@ class ViewerEndpoint:
         )
 
     @property
-    def statuses(self) -> Mapping[str, Status]:
-        """The last status of every device that was heard of."""
-        return self._presence.statuses
+    def devices(self) -> Mapping[str, Status | None]:
+        """The last status of every device that was heard of; None for one that is gone."""
+        return self._presence.devices
 
     @property
     def sessions(self) -> tuple[SessionKey, ...]:

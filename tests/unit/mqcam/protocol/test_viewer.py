@@ -66,7 +66,7 @@ def test_offer_carries_wish_nonce_and_replaced_session() -> None:
     assert sent(effects) == [Offer(nonce="nonce1", sdp="v=0", want=want, replaces="old")]
     assert viewer.sessions == (key,)
     assert len(key.session) == 22
-    assert viewer.statuses == {"cam": STATUS}
+    assert viewer.devices == {"cam": STATUS}
 
 
 def test_session_id_of_the_shell_is_used_once() -> None:
@@ -333,7 +333,7 @@ def test_gone_greys_the_dot_once_and_ends_no_session() -> None:
     assert viewer.receive(on_status(Gone(), device="new"), 0.0) == [
         StatusChanged(device="new", status=None, gone=True)
     ]
-    assert viewer.statuses == {"cam": STATUS}
+    assert viewer.devices == {"cam": None, "new": None}
 
 
 def test_status_that_is_not_renewed_expires_after_fifteen_minutes() -> None:
