@@ -98,9 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bench; return 1 if a limit was missed or something could not be measured."""
     options = parser().parse_args(arguments)
     machine = surroundings()
-    figures, is_complete = asyncio.run(
-        measure_all(options.only or list(MEASUREMENTS), options.runs)
-    )
+    names = options.only or list(MEASUREMENTS)
+    try:
+        figures, is_complete = asyncio.run(measure_all(names, options.runs))
+    except KeyboardInterrupt:
+        return 1  # everything that was started has been ended on the way here
     print(machine)
     print(draw(figures))
     if options.json is not None:
