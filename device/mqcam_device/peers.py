@@ -70,6 +70,7 @@ class Peer:
         self._signaling = signaling
         self._hub = hub
         self._connect_s = connect_s
+        self._dropped = 0
         self._lost = asyncio.Event()
         self._is_end_known = False  # the protocol knows of the end: it said so or was told
         self._connection = Connection(
@@ -96,6 +97,12 @@ class Peer:
             "connected_s": connected_s,
             "path": None if pair is None else str(pair),
         }
+
+    @property
+    def trouble(self) -> dict[str, int]:
+        """What went wrong with packets of this viewer, counted by kind."""
+        dropped = {"units_dropped": self._dropped} if self._dropped else {}
+        return self._connection.trouble | dropped
 
     def add_candidates(self, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
         """Hand the viewer's candidates to the connection."""
@@ -150,6 +157,7 @@ class Peer:
         finally:
             self._hub.detach(self.key)
             await egress.stop()
+            self._dropped = egress.dropped
         return "closed", "the connection is closed"
 
     def _note_connected(self) -> None:
@@ -240,4 +248,4 @@ class Peers:
                 logger.exception("a viewer's session failed; the others go on")
             finally:
                 del self._peers[peer.key], self._tasks[peer.key]
-                logger.info("viewer gone")
+                logger.info("viewer gone", extra=fields(**peer.trouble))

@@ -21,12 +21,9 @@ from mqcam.ice import IcePath
 from mqcam.media import MediaTransport
 from mqcam.offer import offered_video, read_answer, write_offer
 from mqcam.sdp import SCTP_PORT, TransportTerms
-from mqcam.stock import receive_parameters, send_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from aiortc.rtcrtpparameters import RTCRtpReceiveParameters, RTCRtpSendParameters
 
     from mqcam.ice import CandidatePairInfo, IceSettings
     from mqcam.sdp import DataTerms, VideoParameters
@@ -55,7 +52,6 @@ class Connection:
         ice: IceSettings,
         on_candidates: Callable[[Sequence[str], bool], None],
         on_closed: Callable[[str], None],
-        certificate: RTCCertificate | None = None,
     ) -> None:
         self.role = role
         self.data: DataLink | None = None
@@ -63,9 +59,7 @@ class Connection:
         self._on_closed = on_closed
         # The viewer offers, so it controls; aiortc derives the DTLS roles from that.
         self._ice = IcePath(ice, controlling=role == "viewer")
-        self.media = MediaTransport(
-            self._ice.transport, certificate or RTCCertificate.generateCertificate()
-        )
+        self.media = MediaTransport(self._ice.transport, RTCCertificate.generateCertificate())
         self.media.on("statechange", self._media_state_changed)
         self._video: VideoParameters | None = None
         self._remote: TransportTerms | None = None
@@ -91,6 +85,19 @@ class Connection:
     def refused_candidates(self) -> int:
         """The number of the peer's candidates that were not taken."""
         return self._ice.refused.total()
+
+    @property
+    def trouble(self) -> dict[str, int]:
+        """What came and was not taken, counted by kind; empty if there was none."""
+        ice, data = self._ice.gatherer.ice, self.data
+        counts = {
+            "refused_candidates": self.refused_candidates,
+            "strangers": ice.strangers,
+            "malformed": ice.malformed + self.media.malformed + (data.malformed if data else 0),
+            "overflowed": ice.overflowed,
+            "messages_dropped": data.dropped if data else 0,
+        }
+        return {kind: count for kind, count in counts.items() if count}
 
     async def create_offer(self) -> str:
         """Gather and describe what a viewer wants; raises ConnectFailed without a network."""
@@ -149,14 +156,6 @@ class Connection:
         self._is_connected = True
         # The peer may have left between its last handshake message and now.
         self._media_state_changed()
-
-    def send_parameters(self) -> RTCRtpSendParameters:
-        """Build the parameters of a stock RTCRtpSender (camera)."""
-        return send_parameters(self.video)
-
-    def receive_parameters(self) -> RTCRtpReceiveParameters:
-        """Build the parameters of a stock RTCRtpReceiver (viewer)."""
-        return receive_parameters(self.video)
 
     def selected_pair(self) -> CandidatePairInfo | None:
         """Tell which addresses carry the connection."""

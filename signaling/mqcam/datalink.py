@@ -14,6 +14,7 @@ from aiortc.exceptions import InvalidStateError
 from aiortc.rtcsctptransport import RTCSctpCapabilities
 
 from mqcam.private import PrivateName
+from mqcam.sdp import MESSAGE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 CHANNEL_LABEL: Final = "mqcam"
 CHANNEL_ID: Final = 0
-MESSAGE_LIMIT_BYTES: Final = 16_384
 BACKLOG_LIMIT_BYTES: Final = 262_144
 
 PRIVATE_NAMES: Final = (
@@ -71,6 +71,11 @@ class DataLink:
         )
         self._channel.on("message", self._received)
         self._channel.on("open", self._opened)
+
+    @property
+    def malformed(self) -> int:
+        """The number of the peer's chunks that could not be read."""
+        return self._sctp.malformed
 
     @property
     def is_open(self) -> bool:

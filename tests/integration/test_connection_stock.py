@@ -14,7 +14,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 from mqcam.ice import IceSettings
-from mqcam.stock import make_sender
+from mqcam.stock import make_sender, send_parameters
 from support.connections import CONNECT_TIMEOUT_S, EVENT_TIMEOUT_S, Side
 from support.pictures import PacketTrack, encode_pictures
 
@@ -86,7 +86,7 @@ async def test_a_stock_viewer_decodes_our_video(
                 camera.connection.video,
                 lambda: None,
             )
-            await sender.send(camera.connection.send_parameters())
+            await sender.send(send_parameters(camera.connection.video))
             track = next(
                 each.receiver.track for each in viewer.getTransceivers() if each.kind == "video"
             )

@@ -106,6 +106,8 @@ class Session:
             if self.ingress is not None:
                 await self.ingress.stop()
             await self.connection.close()
+            trouble = self.connection.trouble
+            logger.info("session over", extra=fields(camera=self.camera, **trouble))
         return end
 
     def answered(self, answer: Answer) -> None:
