@@ -45,7 +45,6 @@ SESSION_EXPIRY_S = 20
 NEVER_RETAINED = 2
 """MQTT 5, section 3.8.3.1: retained messages are not sent; mailboxes have none to send."""
 
-
 WILL_DELAY_S = 5
 """A blip of the broker does not grey the camera."""
 

@@ -62,10 +62,6 @@ class Notifier:
         """Say that the agent ends on purpose."""
         self._send("STOPPING=1")
 
-    def extend_timeout(self, by_s: float) -> None:
-        """Ask for ``by_s`` seconds from now before start or stop counts as hung."""
-        self._send(f"EXTEND_TIMEOUT_USEC={round(by_s * 1_000_000)}")
-
     def _changed(self, status: str) -> list[str]:
         # One line, because a line break would begin another assignment.
         line = " ".join(status.split())[:_MAX_STATUS]

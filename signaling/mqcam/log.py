@@ -1,6 +1,6 @@
 """Log events as text with fields, for a terminal, for journald or as JSON; secrets stay out.
 
-It must not know who logs what: it formats, redacts and routes stdlib logging, and counts.
+It must not know who logs what: it formats, redacts and routes stdlib logging.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 Format = Literal["auto", "text", "json"]
 Level = Literal["debug", "info", "warning", "error"]
-
-OTHER_KINDS = "other"
-"""Under this name ``Throttle`` counts what exceeds its number of kinds."""
 
 _QUIET_LIBRARIES = ("aiortc", "aioice", "paho", "asyncio", "libav", "PIL")
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
@@ -85,43 +82,6 @@ def context(**values: object) -> Iterator[None]:
         yield
     finally:
         _context.reset(token)
-
-
-class Throttle:
-    """Count trouble that may come with every packet, so that each kind is told once a second."""
-
-    def __init__(self, *, interval_s: float = 1.0, max_kinds: int = 64) -> None:
-        self._interval_s = interval_s
-        self._max_kinds = max_kinds
-        self._silent_until: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
-
-    def count(self, kind: str, now: float) -> int:
-        """Count one; return how many to report now, 0 to stay silent."""
-        if kind not in self._silent_until and len(self._silent_until) >= self._max_kinds:
-            self._forget(now)
-            if len(self._silent_until) >= self._max_kinds:
-                kind = OTHER_KINDS
-        count = self._counts.get(kind, 0) + 1
-        if now < self._silent_until.get(kind, now):
-            self._counts[kind] = count
-            return 0
-        self._silent_until[kind] = now + self._interval_s
-        self._counts.pop(kind, None)
-        return count
-
-    def due(self, now: float) -> dict[str, int]:
-        """Return and forget what was counted and has been silent for its interval."""
-        due = {kind: n for kind, n in self._counts.items() if now >= self._silent_until[kind]}
-        for kind in due:
-            del self._counts[kind]
-            self._silent_until[kind] = now + self._interval_s
-        return due
-
-    def _forget(self, now: float) -> None:
-        for kind, until in list(self._silent_until.items()):
-            if now >= until and kind not in self._counts:
-                del self._silent_until[kind]
 
 
 class TextFormatter(logging.Formatter):

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SENDER_REPORT: Final = 200
-RECEIVER_REPORT: Final = 201
 EXTENDED_REPORT: Final = 207
 RRTR_BLOCK: Final = 4
 DLRR_BLOCK: Final = 5
@@ -31,7 +30,6 @@ DLRR_ITEM_LIMIT: Final = 31
 _HEADER: Final = struct.Struct("!BBH")
 _SENDER_INFO: Final = struct.Struct("!IQIII")
 _CLOCK_PAIR: Final = struct.Struct("!QI")
-_SENDER_REPORT_BYTES: Final = 28
 _CLOCK_PAIR_AT: Final = 8
 
 

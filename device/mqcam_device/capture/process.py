@@ -105,7 +105,6 @@ class CaptureProcess:
         self._ended = asyncio.Event()
         self._is_running = False
         self.respawns = 0
-        self.units_dropped = 0
 
     @property
     def pid(self) -> int | None:
@@ -268,7 +267,6 @@ class CaptureProcess:
         elif isinstance(message, wire.State):
             self._take_state(message)
         elif isinstance(message, wire.Dropped):
-            self.units_dropped += message.units
             logger.warning(
                 "capture dropped", extra=fields(layer=message.layer, units=message.units)
             )

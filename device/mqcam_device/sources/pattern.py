@@ -19,7 +19,6 @@ from mqcam_device.sources.raw import NS, RawInfo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_DESIGN_HEIGHT = 720
 _BARS = (
     Colour(180, 128, 128),
     Colour(168, 44, 136),
