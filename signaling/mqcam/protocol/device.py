@@ -31,7 +31,7 @@ from mqcam.protocol.session import Cause, Session
 from mqcam.protocol.topics import Kind, Namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.effects import Effect, Inbound, Send
@@ -112,11 +112,6 @@ class DeviceEndpoint:
         return tuple(self._engine.sessions)
 
     @property
-    def pending(self) -> Mapping[str, int]:
-        """How often each code was rejected since `take_pending`."""
-        return self._engine.pending
-
-    @property
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None while nothing is due ever."""
         earliest = min(
@@ -139,10 +134,6 @@ class DeviceEndpoint:
     def will(self) -> Send:
         """Return what the broker is to publish when it loses this device."""
         return self._announcer.will()
-
-    def take_pending(self) -> dict[str, int]:
-        """Return how often each code was rejected since the last call, and count anew."""
-        return self._engine.take_pending()
 
     def receive(self, message: Inbound, now: float) -> list[Effect]:
         """Obey a message that arrived, or reject it."""

@@ -6,7 +6,6 @@ It must not know what only one role does: those actions are handed in.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from mqcam.errors import LocalProtocolError
@@ -53,7 +52,6 @@ class Engine:
         explain: Callable[[Session, Code], str],
     ) -> None:
         self.sessions: dict[SessionKey, Session] = {}
-        self.pending: Counter[str] = Counter()
         self._role = role
         self._envelope = envelope
         self._deadlines = deadlines
@@ -88,18 +86,12 @@ class Engine:
         effects, self._effects = self._effects, []
         return effects
 
-    def take_pending(self) -> dict[str, int]:
-        """Return how often each code was rejected since the last call."""
-        counts, self.pending = dict(self.pending), Counter()
-        return counts
-
     def emit(self, effect: Effect) -> None:
         """Add an effect."""
         self._effects.append(effect)
 
     def reject(self, topic: str, code: Drop, text: str) -> None:
-        """Count something that is not obeyed, and say so."""
-        self.pending[code.value] += 1
+        """Say that something is not obeyed; whoever carries the effect out counts."""
         self.emit(Reject(topic=topic, code=code.value, text=text))
 
     def step(self, session: Session, event: Event, cause: Cause) -> None:

@@ -90,7 +90,7 @@ Transitions: TypeAlias = Mapping[tuple[State, Event], Transition]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """Hold one side's rules; what is not listed is counted and ignored."""
+    """Hold one side's rules; what is not listed is ignored."""
 
     name: str
     transitions: Transitions

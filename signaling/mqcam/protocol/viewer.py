@@ -98,11 +98,6 @@ class ViewerEndpoint:
         return tuple(self._engine.sessions)
 
     @property
-    def pending(self) -> Mapping[str, int]:
-        """How often each code was rejected since `take_pending`."""
-        return self._engine.pending
-
-    @property
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None while nothing is due ever."""
         earliest = min(self._engine.next_deadline, self._presence.next_deadline)
@@ -116,10 +111,6 @@ class ViewerEndpoint:
             retain=False,
             ttl_s=self._deadlines.message_ttl_s,
         )
-
-    def take_pending(self) -> dict[str, int]:
-        """Return how often each code was rejected since the last call, and count anew."""
-        return self._engine.take_pending()
 
     def offer(
         self,

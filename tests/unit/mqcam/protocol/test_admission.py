@@ -221,4 +221,3 @@ def test_no_table_grows_without_bound() -> None:
     assert len(admission.waiting) <= limits.waiting_sessions
     assert len(admission._quota) <= limits.quota_names
     assert len(admission.nonces) <= 2 * limits.graves
-    assert len(device.pending) <= 32

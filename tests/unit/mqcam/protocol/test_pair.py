@@ -11,6 +11,7 @@ from mqcam.protocol.effects import (
     Effect,
     Ended,
     Inbound,
+    Reject,
     RemoteCandidates,
     Renamed,
     Send,
@@ -74,8 +75,6 @@ def test_when_everything_is_over_nothing_is_left(faults: list[list[float]]) -> N
     assert both.in_flight == []
     # What is left are the hourly and five-minutely timers of an idle camera.
     assert both.device.next_deadline == 300.0
-    both.device.take_pending()
-    assert both.device.pending == {}
 
 
 @settings(max_examples=60)
@@ -116,7 +115,7 @@ def test_perfect_link_connects_once_with_all_candidates_in_order() -> None:
     at_device = both.of_device(RemoteCandidates)[0]
     assert isinstance(at_device, RemoteCandidates)
     assert at_device.candidates == (HOST,)
-    assert both.viewer.pending == {}
+    assert both.of_viewer(Reject) == []
     assert len(both.device.sessions) == 1
 
 
