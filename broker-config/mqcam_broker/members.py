@@ -7,12 +7,12 @@ fleet of thousands loads at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Self, TypeAlias, get_args
+from typing import Self, get_args
 
+from mqcam.credentials import Kind
 from mqcam.errors import ConfigError, Problem, SetupError, UsageError
 from mqcam.protocol.topics import is_id
 
-Kind: TypeAlias = Literal["device", "viewer"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _HEADER = "# Written by mqcam-broker: kind, name, hash of the password. The broker reads passwd.\n"

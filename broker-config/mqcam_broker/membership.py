@@ -21,8 +21,10 @@ from mqcam_broker.process import Reload, reload_broker
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mqcam.credentials import Kind
+
     from mqcam_broker.directory import BrokerDirectory
-    from mqcam_broker.members import Kind, Members
+    from mqcam_broker.members import Members
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mqcam import log
-from mqcam.credentials import load_credentials
+from mqcam.credentials import credentials_of
 from mqcam.errors import ConfigError, CredentialsError, MqcamError
 from mqcam.private import check_libraries
 
@@ -22,8 +22,6 @@ from mqcam_device.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from mqcam.credentials import Credentials
 
     from mqcam_device.settings import DeviceSettings
 
@@ -56,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def run(config: Path) -> None:
     """Run the agent until it is told to stop."""
     settings = load_settings(config)
-    credentials = load_device_credentials(settings.credentials)
+    credentials = credentials_of("device", settings.credentials)
     log.configure(settings.log.level, settings.log.format, secrets=[credentials.password or ""])
     check_libraries()
     # Imported late, so that `check` and `status` answer at once on a small machine.
@@ -70,21 +68,9 @@ def run(config: Path) -> None:
 def check(config: Path) -> None:
     """Tell every mistake in configuration and credentials."""
     settings = load_settings(config)
-    credentials = load_device_credentials(settings.credentials)
+    credentials = credentials_of("device", settings.credentials)
     credentials.broker_settings()
     print(f"{config}: good; {credentials.name} at {', '.join(credentials.broker)}")
-
-
-def load_device_credentials(path: Path) -> Credentials:
-    """Read the credentials of a device; raises CredentialsError also for a viewer's."""
-    credentials = load_credentials(path)
-    if credentials.kind != "device":
-        raise CredentialsError(
-            str(path),
-            f"these are a {credentials.kind}'s credentials: "
-            "use the file that 'mqcam-broker add-device' wrote",
-        )
-    return credentials
 
 
 def agent_name(settings: DeviceSettings) -> str:
@@ -93,7 +79,7 @@ def agent_name(settings: DeviceSettings) -> str:
     Members of the group that owns the socket may ask without reading the credentials.
     """
     try:
-        return load_device_credentials(settings.credentials).name
+        return credentials_of("device", settings.credentials).name
     except CredentialsError:
         names = running(settings.runtime_dir)
         if len(names) != 1:

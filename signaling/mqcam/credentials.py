@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import yaml
 
@@ -22,6 +22,8 @@ _CERTIFICATES = re.compile(
     r"\s*(-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
 )
 
+Kind: TypeAlias = Literal["device", "viewer"]
+
 _Id = Annotated[str, Matches("[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, - and _")]
 
 
@@ -29,7 +31,7 @@ _Id = Annotated[str, Matches("[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, - 
 class Credentials:
     """What ``mqcam-broker add-device`` and ``add-viewer`` hand out."""
 
-    kind: Literal["device", "viewer"]
+    kind: Kind
     name: _Id
     broker: Annotated[tuple[Annotated[str, Secret()], ...], Range(1, 16, "addresses")]
     """URLs, tried together: ``mqtts://host:8883``, also ``mqtt``, ``ws``, ``wss``."""
@@ -73,6 +75,21 @@ def load_credentials(path: Path | str) -> Credentials:
         raise CredentialsError(str(path), files.reason(error)) from error
     except ConfigError as error:
         raise CredentialsError(str(path), _joined(error)) from None  # its cause may hold secrets
+
+
+def credentials_of(kind: Kind, given: Credentials | Path | str) -> Credentials:
+    """Return the credentials of a device or a viewer, given as such or as the name of their file.
+
+    Raises CredentialsError as ``load_credentials`` does, and for credentials of the other kind.
+    """
+    credentials = given if isinstance(given, Credentials) else load_credentials(given)
+    if credentials.kind != kind:
+        raise CredentialsError(
+            credentials.name if isinstance(given, Credentials) else str(given),
+            f"these are a {credentials.kind}'s credentials: "
+            f"use the file that 'mqcam-broker add-{kind}' wrote",
+        )
+    return credentials
 
 
 def write_credentials(path: Path | str, credentials: Credentials) -> None:

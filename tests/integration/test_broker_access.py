@@ -12,9 +12,9 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
-from mqcam.credentials import load_credentials
+from mqcam.credentials import Kind, load_credentials
 from mqcam.protocol.topics import Namespace
-from support.broker import Kind, ShippedBroker
+from support.broker import ShippedBroker
 from support.client import DISCONNECTED, BareClient, Will
 
 if TYPE_CHECKING:

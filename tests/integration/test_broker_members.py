@@ -8,11 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from mqcam.credentials import load_credentials
+from mqcam.credentials import Kind, load_credentials
 from mqcam.protocol.topics import Namespace
 from mqcam_broker.membership import remove_member
 from mqcam_broker.process import Reload, running_broker
-from support.broker import SUCCESS, Kind, ShippedBroker, log_in
+from support.broker import SUCCESS, ShippedBroker, log_in
 from support.client import BareClient
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import Credentials, load_credentials
 from mqcam_broker.cli import main
@@ -27,13 +27,13 @@ from mqcam_broker.process import Listener, find_mosquitto, is_ready
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from mqcam.credentials import Kind
+
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.01
 LOG_IN_TIMEOUT_S = 2.0
 SUCCESS = 0
-
-Kind = Literal["device", "viewer"]
 
 
 class ShippedBroker:

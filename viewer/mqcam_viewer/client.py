@@ -13,9 +13,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Self
 
-from mqcam.credentials import Credentials, load_credentials
+from mqcam.credentials import credentials_of
 from mqcam.driver import Driver, outgoing
-from mqcam.errors import BrokerError, CredentialsError, SessionError
+from mqcam.errors import BrokerError, SessionError
 from mqcam.ice import IceSettings
 from mqcam.mqtt import MqttSession, Subscription
 from mqcam.protocol.deadlines import Deadlines
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from mqcam.credentials import Credentials
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Status, Want
 
@@ -69,7 +70,7 @@ class Client:
         ice: IceSettings | None = None,
         deadlines: Deadlines | None = None,
     ) -> None:
-        self._credentials = load_viewer_credentials(credentials)
+        self._credentials = credentials_of("viewer", credentials)
         self.ice = ice or IceSettings()
         self.deadlines = deadlines or Deadlines()
         self._topics = Namespace(self._credentials.namespace)
@@ -260,18 +261,6 @@ class Client:
         for key, session in self._sessions.items():
             if session.heard_at:
                 self._endpoint.heard(key, session.heard_at)
-
-
-def load_viewer_credentials(given: Credentials | Path | str) -> Credentials:
-    """Return the credentials of a viewer; raises CredentialsError, also for a device's."""
-    credentials = given if isinstance(given, Credentials) else load_credentials(given)
-    if credentials.kind != "viewer":
-        raise CredentialsError(
-            str(given) if not isinstance(given, Credentials) else credentials.name,
-            f"these are a {credentials.kind}'s credentials: "
-            "use the file that 'mqcam-broker add-viewer' wrote",
-        )
-    return credentials
 
 
 @contextlib.asynccontextmanager

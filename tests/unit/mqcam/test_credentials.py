@@ -11,7 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mqcam.config import decode
-from mqcam.credentials import Credentials, load_credentials, write_credentials
+from mqcam.credentials import (
+    Credentials,
+    credentials_of,
+    load_credentials,
+    write_credentials,
+)
 from mqcam.errors import ConfigError, CredentialsError
 
 if TYPE_CHECKING:
@@ -143,3 +148,14 @@ def test_reading_credentials_loads_no_broker_library() -> None:
     """The capture child and `check` must stay small."""
     code = "import sys, mqcam.credentials; sys.exit(any(m.startswith('paho') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], timeout=20, check=False).returncode == 0
+
+
+def test_credentials_of_the_other_kind_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    write_credentials(path, FRONT)
+
+    assert credentials_of("device", path) == credentials_of("device", FRONT) == FRONT
+    for these, shown in ((path, str(path)), (FRONT, FRONT.name)):
+        with pytest.raises(CredentialsError, match="add-viewer") as refusal:
+            credentials_of("viewer", these)
+        assert refusal.value.path == shown

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.errors import ConfigError, SetupError, UsageError
-from mqcam_broker.members import KINDS, Kind, Member, Members
+from mqcam_broker.members import KINDS, Member, Members
+
+if TYPE_CHECKING:
+    from mqcam.credentials import Kind
 
 HASH = "$7$101$c2FsdA==$a2V5"
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
