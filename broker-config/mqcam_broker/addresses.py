@@ -8,19 +8,16 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import socket
-from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import ifaddr
 from mqcam.broker import BrokerAddress, Scheme
 from mqcam.errors import BrokerAddressError, UsageError
+from mqcam.interfaces import is_excluded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-VIRTUAL_INTERFACES = ("docker*", "veth*", "br-*", "virbr*", "podman*", "cni*")
-"""Networks that exist inside this machine only: nobody else reaches them."""
 
 
 def broker_address(text: str, *, port: int, ws_port: int | None = None) -> BrokerAddress:
@@ -66,7 +63,7 @@ def _as_url(text: str) -> str:
 
 def _interface_addresses() -> Iterator[ipaddress.IPv4Address]:
     for adapter in ifaddr.get_adapters():
-        if any(fnmatch(adapter.name, pattern) for pattern in VIRTUAL_INTERFACES):
+        if is_excluded(adapter.name):
             continue
         for entry in adapter.ips:
             if isinstance(entry.ip, str):

@@ -176,7 +176,7 @@ def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:
 def ice_settings(settings: DeviceSettings) -> IceSettings:
     """Return which addresses viewers may learn."""
     return IceSettings(
-        loopback=settings.ice.loopback, interfaces_exclude=settings.ice.exclude_interfaces
+        loopback=settings.ice.loopback, exclude_interfaces=settings.ice.exclude_interfaces
     )
 
 

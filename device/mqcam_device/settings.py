@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mqcam.config import Range, Size, load
+from mqcam.interfaces import VIRTUAL_INTERFACES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class IceSettings:
     """Which addresses of this machine viewers may learn and use."""
 
     loopback: bool = False
-    exclude_interfaces: tuple[str, ...] = ("docker*", "veth*", "br-*", "virbr*")
+    exclude_interfaces: tuple[str, ...] = VIRTUAL_INTERFACES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ It must not know DTLS, media or signaling. Names of servers are taken but not us
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import functools
 import ipaddress
 from collections import Counter
@@ -19,6 +18,7 @@ from aiortc import RTCIceGatherer, RTCIceTransport
 
 from mqcam.candidates import Refusal, format_candidate, is_mdns_name, parse_candidate
 from mqcam.errors import ConnectFailed, StageTimeout
+from mqcam.interfaces import VIRTUAL_INTERFACES, is_excluded
 from mqcam.private import PrivateName
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ MDNS_NAME_LIMIT: Final = 8
 MDNS_TIMEOUT_S: Final = 3.0
 RECEIVE_QUEUE_PACKETS: Final = 2048
 LOOPBACK_ADDRESS: Final = "127.0.0.1"
-VIRTUAL_INTERFACES: Final = ("lo", "docker*", "veth*", "br-*", "virbr*", "cni*", "flannel*")
 COMPONENT: Final = 1
 STUN_FIRST_BYTE: Final = 3  # RFC 7983 section 7: 0 to 3 is STUN
 VERIFIED_ADDRESS_LIMIT: Final = 256
@@ -121,12 +120,12 @@ class IceSettings:
     """Which addresses of this machine a connection may use.
 
     ``loopback`` adds 127.0.0.1 and accepts it from the peer: for tests and demonstrations.
-    ``interfaces_exclude`` are shell patterns of interface names.
+    ``exclude_interfaces`` are shell patterns of interface names.
     """
 
     servers: tuple[IceServer, ...] = ()
     loopback: bool = False
-    interfaces_exclude: tuple[str, ...] = VIRTUAL_INTERFACES
+    exclude_interfaces: tuple[str, ...] = VIRTUAL_INTERFACES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +146,7 @@ def local_addresses(settings: IceSettings, adapters: Iterable[ifaddr.Adapter]) -
     """Choose the addresses to listen on, at most 16."""
     chosen = [LOOPBACK_ADDRESS] if settings.loopback else []
     for adapter in adapters:
-        if any(fnmatch.fnmatch(adapter.name, each) for each in settings.interfaces_exclude):
+        if is_excluded(adapter.name, settings.exclude_interfaces):
             continue
         for ip in adapter.ips:
             text, is_scoped = (ip.ip, False) if isinstance(ip.ip, str) else (ip.ip[0], ip.ip[2] > 0)

@@ -156,7 +156,7 @@ async def test_a_peer_without_addresses_is_named_as_such() -> None:
 
 
 async def test_a_machine_without_a_usable_address_says_so() -> None:
-    async with sides(viewer_ice=IceSettings(interfaces_exclude=("*",))) as (viewer, _):
+    async with sides(viewer_ice=IceSettings(exclude_interfaces=("*",))) as (viewer, _):
         with pytest.raises(ConnectFailed, match="no network address"):
             await viewer.connection.create_offer()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
 # Only loopback, so that a machine without any network can run the tests.
-LOOPBACK_ONLY = IceSettings(loopback=True, interfaces_exclude=("*",))
+LOOPBACK_ONLY = IceSettings(loopback=True, exclude_interfaces=("*",))
 CONNECT_TIMEOUT_S = 10.0
 EVENT_TIMEOUT_S = 5.0
 

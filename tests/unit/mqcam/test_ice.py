@@ -35,13 +35,13 @@ def test_virtual_interfaces_and_loopback_are_left_out() -> None:
 
 
 def test_loopback_comes_without_any_network() -> None:
-    settings = IceSettings(loopback=True, interfaces_exclude=("*",))
+    settings = IceSettings(loopback=True, exclude_interfaces=("*",))
     assert local_addresses(settings, ADAPTERS) == ["127.0.0.1"]
     assert local_addresses(settings, []) == ["127.0.0.1"]
 
 
 def test_loopback_addresses_need_the_setting_even_on_an_interface_that_is_allowed() -> None:
-    assert "127.0.0.1" not in local_addresses(IceSettings(interfaces_exclude=()), ADAPTERS)
+    assert "127.0.0.1" not in local_addresses(IceSettings(exclude_interfaces=()), ADAPTERS)
 
 
 def test_the_number_of_addresses_is_bounded() -> None:
@@ -51,7 +51,7 @@ def test_the_number_of_addresses_is_bounded() -> None:
 
 @pytest.mark.parametrize("pattern", ["eth0", "eth*", "*0"])
 def test_patterns_exclude_interfaces(pattern: str) -> None:
-    chosen = local_addresses(IceSettings(interfaces_exclude=(pattern,)), ADAPTERS)
+    chosen = local_addresses(IceSettings(exclude_interfaces=(pattern,)), ADAPTERS)
     assert "2001:db8::7" not in chosen
 
 
