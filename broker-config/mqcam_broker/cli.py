@@ -32,12 +32,6 @@ EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_CONFIGURATION = 0, 1, 2, 78
 HIGHEST_PORT = 65535
 EXPIRY_WARNING_DAYS = 180
 
-_RELOADED = {
-    Reload.NOT_RUNNING: "The broker is not running; start it with: mqcam-broker run",
-    Reload.FORBIDDEN: "The running broker belongs to another user: tell it with sudo kill -HUP "
-    "and its process id, or restart it.",
-}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 ok, 2 usage, 78 configuration, 1 the rest."""
@@ -178,7 +172,7 @@ def _add(options: argparse.Namespace) -> int:
     output = options.output or Path(f"{options.name}.{options.kind}.yaml")
     added = add_member(BrokerDirectory(options.dir), options.kind, options.name, output=output)
     print(f"{options.name} may come in with {added.file}, which holds its password.")
-    _say_reload(added.reload)
+    _say_reload(added.reload, options)
     if options.kind == "device":
         print(f"Next: copy it to the camera (scp {added.file} CAMERA:), name it in the agent's")
         print(
@@ -196,7 +190,7 @@ def _remove(options: argparse.Namespace) -> int:
     if reload is Reload.DONE:
         print("If it was connected, the broker has ended its connection.")
         print("A video that is running ends with its session: the broker is not part of it.")
-    _say_reload(reload)
+    _say_reload(reload, options)
     return EXIT_OK
 
 
@@ -229,9 +223,13 @@ def _warn_of_expiry(directory: BrokerDirectory) -> None:
         print(f"mqcam-broker: the broker's certificate ends on {end:%Y-%m-%d}", file=sys.stderr)
 
 
-def _say_reload(reload: Reload) -> None:
-    if reload in _RELOADED:
-        print(_RELOADED[reload])
+def _say_reload(reload: Reload, options: argparse.Namespace) -> None:
+    if reload is Reload.NOT_RUNNING:
+        where = _dir_option(options)
+        print(f"The broker is not running; start it with: mqcam-broker run{where}")
+    elif reload is Reload.FORBIDDEN:
+        print("The running broker belongs to another user: tell it with sudo kill -HUP")
+        print("and its process id, or restart it.")
 
 
 def _dir_option(options: argparse.Namespace) -> str:
