@@ -185,7 +185,8 @@ class Agent:
                 self._peers.add_candidates(key, candidates, ufrag=ufrag, end=end)
             case Ended(key=key, code=code, text=text):
                 logger.info(
-                    "session ended", extra=fields(session=key.session, code=code, text=text)
+                    "session ended",
+                    extra=fields(viewer=key.peer, session=key.session, code=code, text=text),
                 )
                 self._peers.end(key)
             case _:
