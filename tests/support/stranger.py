@@ -20,6 +20,7 @@ from mqcam.protocol.topics import SESSION_BYTES, Namespace, new_session_id
 from mqcam.transport import Incoming, Outgoing
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from mqcam.transport import Delivery
@@ -115,7 +116,7 @@ class Stranger:
 
 
 @contextlib.asynccontextmanager
-async def good_offer() -> Any:
+async def good_offer() -> AsyncIterator[str]:
     """Yield the SDP of an offer that a camera would answer."""
     connection = Connection(
         role="viewer",
