@@ -49,6 +49,30 @@ class MqcamError(Exception):
     """Base of everything that mqcam raises on purpose."""
 
 
+class _Coded(MqcamError):
+    """``code`` is for programs, ``text`` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        self.text = text
+        super().__init__(code, text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class _Remedied(MqcamError):
+    """``what`` is wrong, and ``remedy`` is the next step."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(what, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One mistake in a configuration file; line and column count from 1."""
@@ -98,56 +122,24 @@ class BrokerAddressError(MqcamError):
         return f"{self.address}: {self.reason}"
 
 
-class MissingRequirement(MqcamError):
+class MissingRequirement(_Remedied):
     """Something that this machine lacks, with the way to get it."""
 
-    def __init__(self, what: str, remedy: str) -> None:
-        self.what = what
-        self.remedy = remedy
-        super().__init__(what, remedy)
 
-    def __str__(self) -> str:
-        return f"{self.what}; {self.remedy}"
-
-
-class UsageError(MqcamError):
+class UsageError(_Remedied):
     """A command that cannot be meant as it was typed, with the way to type it."""
 
-    def __init__(self, what: str, remedy: str) -> None:
-        self.what = what
-        self.remedy = remedy
-        super().__init__(what, remedy)
 
-    def __str__(self) -> str:
-        return f"{self.what}; {self.remedy}"
-
-
-class SetupError(MqcamError):
+class SetupError(_Remedied):
     """A broker's directory that cannot be used or changed as asked, with the next step."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        self.what = what
-        self.remedy = remedy
-        super().__init__(what, remedy)
-
-    def __str__(self) -> str:
-        return f"{self.what}; {self.remedy}"
 
 
 class NotSetUp(SetupError):
     """A directory that holds no complete broker."""
 
 
-class ControlError(MqcamError):
-    """A running agent that cannot be asked: ``code`` for programs, ``text`` for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        self.code = code
-        self.text = text
-        super().__init__(code, text)
-
-    def __str__(self) -> str:
-        return self.text
+class ControlError(_Coded):
+    """A running agent that cannot be asked."""
 
 
 class BrokerError(MqcamError):
@@ -214,16 +206,8 @@ class LocalProtocolError(ProtocolError):
     """A rule that this program broke."""
 
 
-class RemoteProtocolError(ProtocolError):
-    """A rule that the other side broke: ``code`` for programs, ``text`` for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        self.code = code
-        self.text = text
-        super().__init__(code, text)
-
-    def __str__(self) -> str:
-        return self.text
+class RemoteProtocolError(_Coded, ProtocolError):
+    """A rule that the other side broke."""
 
 
 class MalformedMessage(RemoteProtocolError):
@@ -261,16 +245,8 @@ class AnswerRefused(RemoteProtocolError):
     """An answer that this viewer cannot use."""
 
 
-class SessionError(MqcamError):
-    """A session that ended: ``code`` for programs, ``text`` for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        self.code = code
-        self.text = text
-        super().__init__(code, text)
-
-    def __str__(self) -> str:
-        return self.text
+class SessionError(_Coded):
+    """A session that ended; ``code`` is a word of the wire or our own."""
 
 
 class MediaError(MqcamError):
@@ -301,16 +277,8 @@ class SourceError(MediaError):
         return f"{self.source}: {self.reason}"
 
 
-class StreamEnded(MediaError):
-    """No further frames will come; ``code`` and ``text`` say why."""
-
-    def __init__(self, code: str, text: str) -> None:
-        self.code = code
-        self.text = text
-        super().__init__(code, text)
-
-    def __str__(self) -> str:
-        return self.text
+class StreamEnded(_Coded, MediaError):
+    """No further frames will come."""
 
 
 class StageTimeout(MqcamError):
