@@ -10,13 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mqcam.errors import OfferRefused
-from mqcam.offer import (
-    codec_lines,
-    data_lines,
-    join_lines,
-    session_lines,
-    transport_lines,
-)
 from mqcam.sdp import (
     ABS_SEND_TIME_URI,
     DATA_FORMAT,
@@ -36,6 +29,13 @@ from mqcam.sdp import (
     read_setup,
     read_ssrcs,
     read_transport,
+)
+from mqcam.sdp_lines import (
+    codec_lines,
+    data_lines,
+    join_lines,
+    session_lines,
+    transport_lines,
 )
 
 if TYPE_CHECKING:

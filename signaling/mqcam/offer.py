@@ -14,12 +14,9 @@ from mqcam.sdp import (
     ABS_SEND_TIME_URI,
     DATA_FORMAT,
     DISCARD_PORT,
-    MESSAGE_LIMIT_BYTES,
     MID_URI,
     PLAYOUT_DELAY_URI,
-    RTP_CLOCK_HZ,
     RTP_PROFILE,
-    SCTP_PORT,
     TRANSPORT_WIDE_CC_URI,
     DataTerms,
     TransportTerms,
@@ -32,6 +29,13 @@ from mqcam.sdp import (
     read_setup,
     read_ssrcs,
     read_transport,
+)
+from mqcam.sdp_lines import (
+    codec_lines,
+    data_lines,
+    join_lines,
+    session_lines,
+    transport_lines,
 )
 
 if TYPE_CHECKING:
@@ -115,51 +119,6 @@ def read_answer(text: str, offered: VideoParameters) -> AnswerTerms:
         transport=transport,
         data=None if data is None or data.mid != DATA_MID else data,
     )
-
-
-def session_lines(session_id: int, *, bundle: tuple[str, ...]) -> list[str]:
-    """Write the lines before the first section."""
-    lines = ["v=0", f"o=- {session_id} 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
-    if bundle:
-        lines.append("a=group:BUNDLE " + " ".join(bundle))
-    lines.append("a=msid-semantic:WMS *")
-    return lines
-
-
-def transport_lines(local: TransportTerms, *, setup: str) -> list[str]:
-    """Write how to reach us, without candidates."""
-    return [
-        f"a=ice-ufrag:{local.ufrag}",
-        f"a=ice-pwd:{local.password}",
-        "a=ice-options:trickle",
-        *(f"a=fingerprint:{algorithm} {value}" for algorithm, value in local.fingerprints),
-        f"a=setup:{setup}",
-    ]
-
-
-def codec_lines(video: VideoParameters, *, level_asymmetry: bool) -> list[str]:
-    """Write H.264 in packetization mode 1, its feedback and its retransmissions."""
-    asymmetry = "level-asymmetry-allowed=1;" if level_asymmetry else ""
-    parameters = f"packetization-mode=1;profile-level-id={video.profile_level_id}"
-    lines = [
-        f"a=rtpmap:{video.payload_type} H264/{RTP_CLOCK_HZ}",
-        *(f"a=rtcp-fb:{video.payload_type} {feedback}" for feedback in video.feedback),
-        f"a=fmtp:{video.payload_type} {asymmetry}{parameters}",
-    ]
-    if video.rtx_payload_type is not None:
-        lines.append(f"a=rtpmap:{video.rtx_payload_type} rtx/{RTP_CLOCK_HZ}")
-        lines.append(f"a=fmtp:{video.rtx_payload_type} apt={video.payload_type}")
-    return lines
-
-
-def data_lines() -> list[str]:
-    """Write our end of the data channel."""
-    return [f"a=sctp-port:{SCTP_PORT}", f"a=max-message-size:{MESSAGE_LIMIT_BYTES}"]
-
-
-def join_lines(lines: list[str]) -> str:
-    """End each line as RFC 8866 wants it."""
-    return "".join(f"{line}\r\n" for line in lines)
 
 
 def _video_section(description: Description) -> Section:
