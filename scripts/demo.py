@@ -221,7 +221,7 @@ def demo(wish: Wish) -> int:
         start_camera(stack, state, wish.source)
         code = watch(state, wish.seconds)
     if code == 0 and SNAPSHOT.exists():
-        print(f"last picture saved as {SNAPSHOT}")
+        print(f"demo: video was seen; the last picture is in {SNAPSHOT}")
     return code
 
 
