@@ -12,7 +12,7 @@ from mqcam.protocol.messages import CANDIDATE_MAX_CHARS
 
 _SHAPE = re.compile(
     # RFC 8839 5.1, with what follows the type left to the ICE layer
-    r"candidate:[A-Za-z0-9+/]{1,32} (?P<component>[0-9]{1,3}) (?P<transport>[A-Za-z0-9-]+)"
+    r"candidate:[A-Za-z0-9+/]{1,32} (?P<component>[0-9]{1,3}) [A-Za-z0-9-]+"
     r" [0-9]{1,10} (?P<address>[0-9A-Za-z:.-]{1,255}) (?P<port>[0-9]{1,5})"
     r" typ (?:host|srflx|prflx|relay)(?: [ -~]*)?"
 )
