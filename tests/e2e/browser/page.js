@@ -1,0 +1,67 @@
+// What the tests ask of the page: watch a camera, tell what arrived and what it looks like.
+
+import { Viewer } from "./viewer.js";
+import { decode } from "./messages.js";
+
+const MS = 1000;
+const video = document.getElementById("video");
+let viewer = null;
+
+/** Frames decoded and dropped, size, first-frame ms after the first publish of the offer. */
+window.stats = {};
+
+async function refresh() {
+  for (const report of (await viewer.session.peer.getStats()).values()) {
+    if (report.type !== "inbound-rtp" || report.kind !== "video") continue;
+    const { framesDecoded = 0, framesDropped = 0, packetsLost = 0, frameWidth, frameHeight } = report;
+    Object.assign(window.stats, { framesDecoded, framesDropped, packetsLost, width: frameWidth, height: frameHeight });
+  }
+  return { ...window.stats };
+}
+
+/** Offer and return "connected", or how the attempt ended. */
+window.watch = async (login, device, options = {}) => {
+  viewer = new Viewer(window.mqtt, login, device);
+  // The browser's statistics may be a moment behind the first frame.
+  window.stats = { framesDecoded: 0, framesDropped: 0, packetsLost: 0 };
+  window.firstFrame = new Promise((resolve) => {
+    video.requestVideoFrameCallback((at) => resolve(at));
+  });
+  const onTrack = (track) => { video.srcObject = new MediaStream([track]); };
+  const session = await viewer.watch({ ...options, onTrack });
+  window.firstFrame = window.firstFrame.then((at) => {
+    window.stats.firstFrameMs = at - session.offeredAt;
+    return window.stats.firstFrameMs;
+  });
+  return session.outcome;
+};
+
+/** Count what is decoded and dropped within a time, from the first frame on. */
+window.measure = async (duration_s) => {
+  await window.firstFrame;
+  const before = await refresh();
+  await new Promise((resolve) => { setTimeout(resolve, duration_s * MS); });
+  const after = await refresh();
+  const counted = ["framesDecoded", "framesDropped", "packetsLost"];
+  return { ...after, ...Object.fromEntries(counted.map((name) => [name, after[name] - before[name]])) };
+};
+
+/** Return the colours, [red, green, blue], at places given as parts of width and height. */
+window.colours = async (places) => {
+  await window.firstFrame;
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0);
+  return places.map(([x, y]) => [
+    ...context.getImageData(x * canvas.width, y * canvas.height, 1, 1).data.slice(0, 3),
+  ]);
+};
+
+window.retries = () => viewer.session.retries;
+window.ending = () => viewer.session.ending;
+window.leave = () => viewer.close();
+
+/** Return the message in a body, or the code of its refusal. */
+window.read = (body) => {
+  try { return decode(new TextEncoder().encode(body)); } catch (error) { return error.constructor.name; }
+};

@@ -1,0 +1,193 @@
+"""A stranger's viewer, written from docs/protocol.md alone, watches a camera in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mqcam.credentials import load_credentials
+from support.agent import SMALL, RunningAgent
+from support.broker import ShippedBroker, free_port
+from support.chromium import PAGE_FOLDER, Chromium, Page, missing
+from support.tree import ROOT
+from support.webpages import served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+
+BARS = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1)]
+"""Which of red, green and blue each bar of the pattern has, from the left."""
+
+UNSEEN = {"version with a point", "a key twice"}
+"""Mistakes that a browser's JSON.parse hides from whoever calls it."""
+
+
+@pytest.fixture(scope="module")
+def ws_port() -> int:
+    """Choose the port at which browsers reach the broker."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def broker(ws_port: int) -> Iterator[ShippedBroker]:
+    """Run a broker that lets browsers in."""
+    with ShippedBroker(ws_port=ws_port) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """Serve the page."""
+    with served(PAGE_FOLDER) as address:
+        yield f"{address}/index.html"
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Chromium]:
+    """Run a browser."""
+    async with Chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def login(broker: ShippedBroker, ws_port: int) -> dict[str, str | None]:
+    """Let a viewer in and return what its page must know."""
+    return login_of(broker, ws_port, "laptop")
+
+
+def login_of(broker: ShippedBroker, ws_port: int, name: str) -> dict[str, str | None]:
+    credentials = load_credentials(broker.credentials("viewer", name))
+    return {
+        "url": f"wss://127.0.0.1:{ws_port}/",
+        "name": credentials.name,
+        "namespace": credentials.namespace,
+        "username": credentials.username,
+        "password": credentials.password,
+    }
+
+
+async def watch(page: Page, login: dict[str, str | None], device: str, **options: str) -> Any:
+    """Offer from a page; return "connected" or how it ended."""
+    return await page.call("watch", login, device, options)
+
+
+def is_bar(colour: list[int], expected: tuple[int, int, int]) -> bool:
+    """Tell whether a colour is that of a bar, give or take what encoding does to it."""
+    return all(
+        part > 140 if wanted else part < 60 for part, wanted in zip(colour, expected, strict=True)
+    )
+
+
+async def test_a_browser_shows_the_pattern(
+    camera: RunningAgent, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    page = await chromium.page(site)
+    assert await watch(page, login, camera.name) == "connected"
+    seen = await page.call("measure", 2.0)
+    places = [((index + 0.5) / len(BARS), 0.45) for index in range(len(BARS))]
+    colours = await page.call("colours", places)
+    await page.call("leave")
+
+    assert (seen["width"], seen["height"]) == (640, 360)
+    assert seen["framesDecoded"] >= 45
+    assert seen["framesDropped"] <= 3
+    assert seen["packetsLost"] == 0
+    assert 0 < seen["firstFrameMs"] < 3000
+    # The ball covers one bar, or parts of two.
+    right = [is_bar(*pair) for pair in zip(colours, BARS, strict=True)]
+    assert right.count(True) >= len(BARS) - 2, colours
+
+
+async def test_a_browser_that_leaves_says_so(
+    camera: RunningAgent, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    page = await chromium.page(site)
+    assert await watch(page, login, camera.name) == "connected"
+    assert camera.ask("status")["viewers"] == 1
+    endings = camera.log.count("code=closed")
+    await page.call("leave")
+
+    await camera.until(lambda status: status["viewers"] == 0)
+    assert camera.log.count("code=closed") == endings + 1
+
+
+async def test_a_closed_tab_frees_its_place_soon(
+    camera: RunningAgent, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    """The broker publishes the tab's will, which makes the camera's patience 3 s instead of 8."""
+    page = await chromium.page(site)
+    assert await watch(page, login, camera.name) == "connected"
+    await page.call("measure", 0.1)  # a picture: the camera knows that they are connected, too
+    await page.close()
+
+    await camera.until(lambda status: status["viewers"] == 0)
+
+
+async def test_a_stale_nonce_is_answered_with_a_second_offer(
+    camera: RunningAgent, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    page = await chromium.page(site)
+    assert await watch(page, login, camera.name, nonce="AAECAwQFBgcICQoLDA0ODw") == "connected"
+    assert await page.call("retries") == 1
+    assert (await page.call("measure", 0.5))["framesDecoded"] > 0
+    await page.call("leave")
+
+
+async def test_a_second_page_is_told_busy_and_the_first_goes_on(
+    broker: ShippedBroker,
+    ws_port: int,
+    chromium: Chromium,
+    site: str,
+    login: dict[str, str | None],
+) -> None:
+    settings = SMALL + "max_viewers: 1\n"
+    with RunningAgent(broker, name="small", settings=settings) as camera:
+        first, second = await chromium.page(site), await chromium.page(site)
+        assert await watch(first, login, camera.name) == "connected"
+        refusal = await watch(second, login_of(broker, ws_port, "other"), camera.name)
+        seen = await first.call("measure", 0.5)
+        await first.call("leave")
+
+    assert (refusal["code"], refusal["isRemote"]) == ("busy", True)
+    assert seen["framesDecoded"] > 0
+
+
+async def test_a_page_hears_that_its_camera_was_stopped(
+    broker: ShippedBroker, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    page = await chromium.page(site)
+    with RunningAgent(broker, name="stopped", settings=SMALL) as camera:
+        assert await watch(page, login, camera.name) == "connected"
+    ending = await page.call("ending")
+
+    assert (ending["code"], ending["isRemote"]) == ("shutdown", True)
+
+
+async def test_a_page_reads_the_examples_of_the_wire(chromium: Chromium, site: str) -> None:
+    """What the page's author made of sections 4 and 5 of docs/protocol.md is what they mean."""
+    examples = json.loads((ROOT / "tests/vectors/messages.json").read_text())
+    page = await chromium.page(site)
+    misread = [
+        example["name"]
+        for example in examples["valid"]
+        if not holds(await page.call("read", example["body"]), example.get("reads_as", {}))
+    ]
+    names = {"malformed": "Malformed", "unsupported-version": "UnsupportedVersion"}
+    accepted = {
+        example["name"]
+        for example in examples["invalid"]
+        if await page.call("read", example["body"]) != names[example["code"]]
+    }
+
+    assert misread == []
+    assert accepted == UNSEEN
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Tell whether a value has everything that another names."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(holds(whole.get(k), v) for k, v in part.items())
+    return bool(whole == part)
