@@ -215,9 +215,9 @@ class Peers:
             connect_s=self._connect_s,
         )
         self._peers[key] = peer
-        self._tasks[key] = asyncio.create_task(
-            self._guard(peer), name=f"peer {key.peer}/{key.session}"
-        )
+        task = asyncio.create_task(self._guard(peer), name=f"peer {key.peer}/{key.session}")
+        self._tasks[key] = task
+        task.add_done_callback(lambda _: self._forget(key))
 
     def add_candidates(
         self, key: SessionKey, candidates: Sequence[str], *, ufrag: str, end: bool
@@ -247,5 +247,8 @@ class Peers:
             except Exception:
                 logger.exception("a viewer's session failed; the others go on")
             finally:
-                del self._peers[peer.key], self._tasks[peer.key]
                 logger.info("viewer gone", extra=fields(**peer.trouble))
+
+    def _forget(self, key: SessionKey) -> None:
+        # Not in the task itself: one that is cancelled before its first step runs no `finally`.
+        del self._peers[key], self._tasks[key]
