@@ -168,9 +168,9 @@ async def probe_camera(options: argparse.Namespace) -> int:
     if probe.report is None:
         print("mqcam-viewer: interrupted before the camera answered", file=sys.stderr)
         return EXIT_FAILURE
+    print_report(probe.report, is_json=options.json)
     if options.snapshot is not None and probe.last is not None:
         options.snapshot.write_bytes(jpeg(probe.last.picture))
-    print_report(probe.report, is_json=options.json)
     if probe.report.frames == 0:
         print("mqcam-viewer: connected, but no picture came", file=sys.stderr)
         return EXIT_FAILURE
@@ -193,6 +193,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BAD_CONFIG
     except MqcamError as error:
         print(f"mqcam-viewer: {error}", file=sys.stderr)
+        return EXIT_FAILURE
+    except BrokenPipeError:
+        # Whoever read us has enough. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILURE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"mqcam-viewer: {where}{error.strerror or error}", file=sys.stderr)
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_FAILURE

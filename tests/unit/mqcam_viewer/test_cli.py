@@ -62,3 +62,27 @@ def test_unusable_credentials_are_bad_configuration(
 ) -> None:
     assert main(["list", "--credentials", str(tmp_path / "none.yaml")]) == 78
     assert "none.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/x/y.jpg"), "/x/y.jpg: No such file"),
+        (OSError(28, "No space left on device"), "mqcam-viewer: No space left on device"),
+    ],
+)
+def test_what_cannot_be_written_is_one_sentence(
+    error: OSError,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A picture's folder that is missing must not end in a traceback, nor cost the report."""
+
+    async def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("mqcam_viewer.cli.list_cameras", fail)
+
+    assert main(["list", "--credentials", "x"]) == 1
+    assert said in capsys.readouterr().err
