@@ -6,6 +6,7 @@ It must not know the hub or other viewers. The media engine will replace it behi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_UNITS: Final = 64
 """Units that may wait while the sender is held up; past it all are dropped up to the next IDR."""
+
+STOP_LIMIT_S: Final = 1.0
+"""The stock sender waits for tasks of its own, which may have died."""
 
 CAPTURE_CLOCK: Final = Fraction(1, 1_000_000)
 
@@ -108,5 +112,7 @@ class StockEgress:
     async def stop(self) -> None:
         """End sending; may be repeated."""
         self._track.end()
-        await self._sender.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await self._sender.stop()
         await self._reports.stop()

@@ -95,6 +95,7 @@ class Connection:
             "strangers": ice.strangers,
             "malformed": ice.malformed + self.media.malformed + (data.malformed if data else 0),
             "overflowed": ice.overflowed,
+            "excessive": self.media.excessive,
             "messages_dropped": data.dropped if data else 0,
         }
         return {kind: count for kind, count in counts.items() if count}

@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 CHANNEL_LABEL: Final = "mqcam"
 CHANNEL_ID: Final = 0
 BACKLOG_LIMIT_BYTES: Final = 262_144
+HELD_LIMIT_BYTES: Final = BACKLOG_LIMIT_BYTES
+HELD_LIMIT_CHUNKS: Final = 1024
+STREAM_LIMIT: Final = 4
+"""What a peer may leave unfinished. Stock holds everything and looks through it at each chunk."""
 
 PRIVATE_NAMES: Final = (
     PrivateName(
@@ -34,11 +38,29 @@ PRIVATE_NAMES: Final = (
         parameters=("self", "data"),
         reason="a malformed chunk of the peer must cost that chunk, not the whole connection",
     ),
+    PrivateName(
+        module="aiortc.rtcsctptransport",
+        path="RTCSctpTransport._inbound_streams",
+        reason="what the peer has begun and not finished is bounded nowhere",
+    ),
+    PrivateName(
+        module="aiortc.rtcsctptransport",
+        path="RTCSctpTransport._sack_misordered",
+        reason="as _inbound_streams, for what came before its turn",
+    ),
+    PrivateName(
+        module="aiortc.rtcsctptransport",
+        path="RTCSctpTransport._data_channels",
+        reason="as _inbound_streams, for channels that the peer opens",
+    ),
 )
 
 
 class GuardedSctp(RTCSctpTransport):
-    """An SCTP transport that survives malformed chunks and notes authenticated ones."""
+    """An SCTP transport that survives malformed chunks and notes authenticated ones.
+
+    A peer that leaves too much unfinished loses the association, and only that.
+    """
 
     def __init__(self, media: MediaTransport, *, port: int) -> None:
         super().__init__(media, port)
@@ -53,6 +75,19 @@ class GuardedSctp(RTCSctpTransport):
             raise
         except Exception:  # noqa: BLE001 - the stock parser asserts on what the peer sent
             self.malformed += 1
+        if self._holds_too_much():
+            logger.warning("data link closed: the peer leaves too much unfinished")
+            await self.stop()
+
+    def _holds_too_much(self) -> bool:
+        streams = self._inbound_streams
+        if max(len(streams), len(self._data_channels)) > STREAM_LIMIT:
+            return True
+        held = [chunk for stream in streams.values() for chunk in stream.reassembly]
+        return (
+            max(len(held), len(self._sack_misordered)) > HELD_LIMIT_CHUNKS
+            or sum(len(chunk.user_data) for chunk in held) > HELD_LIMIT_BYTES
+        )
 
 
 class DataLink:

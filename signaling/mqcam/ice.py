@@ -32,6 +32,8 @@ LOCAL_ADDRESS_LIMIT: Final = 16
 MDNS_NAME_LIMIT: Final = 8
 MDNS_TIMEOUT_S: Final = 3.0
 RECEIVE_QUEUE_PACKETS: Final = 2048
+DATAGRAM_LIMIT_BYTES: Final = 1500
+"""What a packet of Ethernet holds: nothing of WebRTC is longer."""
 LOOPBACK_ADDRESS: Final = "127.0.0.1"
 COMPONENT: Final = 1
 STUN_FIRST_BYTE: Final = 3  # RFC 7983 section 7: 0 to 3 is STUN
@@ -193,11 +195,15 @@ class FilteredIce(aioice.Connection):
             self.malformed += 1
 
     def data_received(self, data: bytes, component: int) -> None:
-        """Queue one datagram, unless it is empty or the queue is full.
+        """Queue one datagram, unless it is empty, too long, or the queue is full.
 
-        Anybody can send to the port. Stock DTLS dies of an empty datagram.
+        Anybody can send to the port in the peer's name. Stock DTLS dies of an empty datagram, and
+        of one that is longer than pylibsrtp's buffer.
         """
         if not data:
+            return
+        if len(data) > DATAGRAM_LIMIT_BYTES:
+            self.malformed += 1
             return
         if self._queue.qsize() >= RECEIVE_QUEUE_PACKETS:
             self.overflowed += 1
@@ -207,8 +213,14 @@ class FilteredIce(aioice.Connection):
     def check_incoming(
         self, message: Message, addr: tuple[str, int], protocol: aioice.ice.StunProtocol
     ) -> None:
-        """Take a check that carries our password: its sender may send data from now on."""
-        if len(self._verified) < VERIFIED_ADDRESS_LIMIT:
+        """Take a check that carries our password: its sender may send data from now on.
+
+        Stock makes a candidate and a pair of each new address, and sorts them all.
+        """
+        if addr not in self._verified:
+            if len(self._verified) >= VERIFIED_ADDRESS_LIMIT:
+                self.strangers += 1
+                return
             self._verified.add(addr)
         super().check_incoming(message, addr, protocol)
 

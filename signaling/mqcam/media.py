@@ -44,6 +44,10 @@ PRIVATE_NAMES: Final = (
 )
 
 
+SOURCE_LIMIT: Final = 4
+"""Synchronisation sources of one peer: video and its repeats are two. Stock remembers each."""
+
+
 @dataclass(slots=True)
 class Traffic:
     """What passed in one direction; bytes are those before encryption."""
@@ -71,6 +75,8 @@ class MediaTransport(RTCDtlsTransport):
         self.received = Traffic()
         self.sent = Traffic()
         self.malformed = 0
+        self.excessive = 0
+        self._sources: set[int] = set()
         self._rtp_listeners: tuple[Callable[[bytes, float], None], ...] = ()
         self._rtcp_listeners: tuple[Callable[[bytes, float], None], ...] = ()
         self._outgoing_tap: Callable[[bytes], bytes | None] | None = None
@@ -104,6 +110,9 @@ class MediaTransport(RTCDtlsTransport):
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
         self.note_authenticated()
+        if not self._is_known_source(data):
+            self.excessive += 1
+            return
         self.received.rtp_packets += 1
         self.received.rtp_bytes += len(data)
         self._tell(self._rtp_listeners, data)
@@ -137,6 +146,12 @@ class MediaTransport(RTCDtlsTransport):
         else:
             self.sent.rtp_packets += 1
             self.sent.rtp_bytes += len(packet)
+
+    def _is_known_source(self, packet: bytes) -> bool:
+        source = int.from_bytes(packet[8:12])
+        if source not in self._sources and len(self._sources) < SOURCE_LIMIT:
+            self._sources.add(source)
+        return source in self._sources
 
     def _tell(self, listeners: tuple[Callable[[bytes, float], None], ...], data: bytes) -> None:
         for listener in listeners:

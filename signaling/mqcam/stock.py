@@ -6,6 +6,8 @@ goes, and its private names with it.
 
 from __future__ import annotations
 
+import logging
+import struct
 from typing import TYPE_CHECKING, Final
 
 from aiortc import RTCRtpReceiver, RTCRtpSender
@@ -29,9 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiortc import MediaStreamTrack
+    from aiortc.rtp import AnyRtcpPacket
 
     from mqcam.media import MediaTransport
     from mqcam.sdp import VideoParameters
+
+logger = logging.getLogger(__name__)
+
+REPEATS_AT_ONCE: Final = 128
+"""Packets that may be repeated in a row: as many as the stock sender remembers."""
 
 PRIVATE_NAMES: Final = (
     PrivateName(
@@ -49,6 +57,18 @@ PRIVATE_NAMES: Final = (
         path="RTCRtpSender._send_keyframe",
         parameters=("self",),
         reason="a request for a key frame must reach our encoder: stock only sets a flag",
+    ),
+    PrivateName(
+        module="aiortc.rtcrtpsender",
+        path="RTCRtpSender._retransmit",
+        parameters=("self", "sequence_number"),
+        reason="stock repeats whatever it is asked for, however often",
+    ),
+    PrivateName(
+        module="aiortc.rtcrtpreceiver",
+        path="RTCRtpReceiver._send_rtcp",
+        parameters=("self", "packet"),
+        reason="a report that cannot be written ends the task of the reports, and stop() with it",
     ),
     PrivateName(
         module="aiortc.rtcrtpreceiver",
@@ -75,7 +95,11 @@ PRIVATE_NAMES: Final = (
 
 
 class PacketSender(RTCRtpSender):
-    """The stock sender with the answer's SSRCs; key frame requests go to a callback."""
+    """The stock sender with the answer's SSRCs; key frame requests go to a callback.
+
+    It repeats no more packets than it has sent: 1200 bytes of NACK can ask for 5000, and what one
+    viewer gets, all others wait for.
+    """
 
     def __init__(
         self,
@@ -89,6 +113,22 @@ class PacketSender(RTCRtpSender):
         if video.local_rtx_ssrc is not None:
             self._rtx_ssrc = video.local_rtx_ssrc
         self._on_keyframe_request = on_keyframe_request
+        self._traffic = media.sent
+        self._repeated = 0
+        self._first_time = 0
+        self._credit = 0
+
+    async def _retransmit(self, sequence_number: int) -> None:
+        first_time = self._traffic.rtp_packets - self._repeated
+        self._credit = min(REPEATS_AT_ONCE, self._credit + first_time - self._first_time)
+        self._first_time = first_time
+        if self._credit <= 0:
+            return
+        before = self._traffic.rtp_packets
+        await super()._retransmit(sequence_number)
+        count = self._traffic.rtp_packets - before
+        self._repeated += count
+        self._credit -= count
 
     def _send_keyframe(self) -> None:
         self._on_keyframe_request()
@@ -100,6 +140,20 @@ class UnchangedTimestamps:
     def map(self, timestamp: int) -> int:
         """Return the timestamp that the frame will have."""
         return timestamp
+
+
+class PacketReceiver(RTCRtpReceiver):
+    """The stock receiver whose reports go on after one that cannot be written.
+
+    The jitter of RFC 3550 is counted from the time of day: when that is set, after hours without
+    network, the number does not fit its field.
+    """
+
+    async def _send_rtcp(self, packet: AnyRtcpPacket) -> None:
+        try:
+            await super()._send_rtcp(packet)
+        except (struct.error, ValueError, OverflowError):
+            logger.debug("a report does not fit and is left out")
 
 
 def make_sender(
@@ -117,7 +171,7 @@ def make_receiver(media: MediaTransport, video: VideoParameters) -> RTCRtpReceiv
 
     A frame's ``pts`` is its RTP timestamp.
     """
-    receiver = RTCRtpReceiver("video", media)
+    receiver = PacketReceiver("video", media)
     receiver._track = RemoteStreamTrack("video")  # noqa: SLF001
     receiver._set_rtcp_ssrc(video.local_ssrc)  # noqa: SLF001
     receiver._RTCRtpReceiver__timestamp_mapper = UnchangedTimestamps()  # type: ignore[attr-defined]  # noqa: SLF001

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from mqcam.connection import Connection
 
+STOP_LIMIT_S: Final = 1.0
+"""The stock receiver waits for a task of its own, which may have died."""
+
 INTERVAL_S: Final = 1.0
 """How often the camera's clock is compared with ours."""
 
@@ -50,13 +53,21 @@ class Reception:
 class StockIngress:
     """Receive and decode one stream; frames go to ``on_frame`` in the event loop.
 
+    ``on_end`` is called when no more can come although nobody stopped: the camera said so.
     The camera's clock is compared with ours each second, so that each frame knows its age.
     """
 
-    def __init__(self, connection: Connection, *, on_frame: Callable[[Frame], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        on_frame: Callable[[Frame], None],
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connection = connection
         self._media = connection.media
         self._on_frame = on_frame
+        self._on_end = on_end
         self._receiver = make_receiver(connection.media, connection.video)
         self._tasks: list[asyncio.Task[None]] = []
         self._first_rtp_at: float | None = None
@@ -79,7 +90,9 @@ class StockIngress:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await self._receiver.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await self._receiver.stop()
 
     async def measure(self) -> Reception:
         """Return what was received so far."""
@@ -140,3 +153,4 @@ class StockIngress:
                         captured_at=None if captured_ns is None else captured_ns / 1e9,
                     )
                 )
+        self._on_end()

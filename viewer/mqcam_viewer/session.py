@@ -133,7 +133,9 @@ class Session:
         if await self._is_over_before(self._answer):
             return self._end.result()
         await self.connection.accept_answer(self._answer.result().sdp)
-        self.ingress = StockIngress(self.connection, on_frame=self._frame)
+        self.ingress = StockIngress(
+            self.connection, on_frame=self._frame, on_end=self._stream_ended
+        )
         await self.ingress.start()
         connecting = asyncio.create_task(
             self.connection.connect(self._connect_s), name=f"connect to {self.camera}"
@@ -167,10 +169,21 @@ class Session:
             self._signaling.found(self.key, candidates, ufrag=self.connection.ufrag, end=end)
 
     def _closed(self, reason: str) -> None:
-        error = SessionError(reason, "the camera closed, or the path to it was lost")
+        self._end_here(reason, "the camera closed, or the path to it was lost")
+
+    def _end_here(self, code: str, text: str) -> None:
+        error = SessionError(code, text)
         self._tell_end(error)
         if not self._end.done():
             self._end.set_result(error)
+
+    def _stream_ended(self) -> None:
+        """End the session of a camera that ended its stream and stays connected (RTCP BYE).
+
+        Its reports go on and look like life. A connection that is closed speaks for itself.
+        """
+        if self.connection.media.state == "connected":
+            self._end_here("stream-ended", "the camera ended its stream")
 
     def _tell_end(self, error: SessionError) -> None:
         if not self._is_end_known and self.key is not None:

@@ -1,0 +1,198 @@
+"""A peer with the right keys that asks for too much: it gets what a good one would, others wait.
+
+Sockets are real; what is sent is what stock aiortc takes without a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from aiortc.rtcsctptransport import DataChunk, tsn_plus_one
+from aiortc.rtp import RtcpByePacket
+from mqcam.ice import VERIFIED_ADDRESS_LIMIT
+from mqcam.media import SOURCE_LIMIT
+from mqcam.stock import make_sender, send_parameters
+from mqcam_viewer.ingress import StockIngress
+from support.connections import EVENT_TIMEOUT_S, connect_both, connected_sides, negotiate, sides
+from support.intruder import negative_acknowledgement
+from support.pictures import PacketTrack, encode_pictures
+
+if TYPE_CHECKING:
+    from support.connections import Side
+
+FIRST, MIDDLE, WHOLE = 2, 0, 3
+BINARY, OPEN = 53, 50
+OPEN_CHANNEL = struct.pack("!BBHLHH", 3, 0, 0, 0, 1, 0) + b"x"
+
+
+async def until_taken(side: Side, count: int) -> None:
+    """Wait until a side has received so many packets of RTP or RTCP, or refused them."""
+    media = side.connection.media
+    async with asyncio.timeout(EVENT_TIMEOUT_S):
+        while media.received.rtp_packets + media.received.rtcp_packets + media.excessive < count:  # noqa: ASYNC110 - packets tell nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_viewer_gets_no_more_repeats_than_packets() -> None:
+    """One NACK names a packet 5000 times: stock would send it as often, at a stretch."""
+    async with sides() as (viewer, camera):
+        await negotiate(viewer.connection, camera.connection)
+        numbers: list[int] = []
+        viewer.connection.media.add_rtp_listener(
+            lambda packet, _: numbers.append(int.from_bytes(packet[2:4]))
+        )
+        await connect_both(viewer.connection, camera.connection)
+        media, video = camera.connection.media, camera.connection.video
+        sender = make_sender(PacketTrack(encode_pictures(40)), media, video, lambda: None)
+        await sender.send(send_parameters(video))
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
+            while media.sent.rtp_packets < 40:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for _ in range(10):
+            nack = negative_acknowledgement(viewer.connection, numbers[0], 300)
+            assert await viewer.connection.media.send(nack)
+        await until_taken(camera, 10)
+        sent = media.sent.rtp_packets
+        await sender.stop()
+
+    assert 40 < sent <= 2 * 41
+
+
+@pytest.mark.parametrize(
+    ("flags", "protocol", "data", "streams", "step"),
+    [
+        (MIDDLE, BINARY, b"x" * 1100, 1, 1),  # a message that never ends
+        (MIDDLE, BINARY, b"x", 1, 1),  # the same in crumbs: each costs a look at all others
+        (WHOLE, BINARY, b"x", 1, 2),  # every second chunk is missing
+        (MIDDLE, BINARY, b"x", 3000, 1),  # a beginning in each stream
+        (WHOLE, OPEN, OPEN_CHANNEL, 3000, 1),  # channels without number
+    ],
+)
+async def test_a_peer_that_finishes_nothing_loses_the_data_link_and_nothing_else(
+    flags: int, protocol: int, data: bytes, streams: int, step: int
+) -> None:
+    async with connected_sides() as (viewer, camera):
+        await viewer.data_is_open()
+        await camera.data_is_open()
+        assert viewer.connection.data is not None
+        assert camera.connection.data is not None
+        attack, victim = viewer.connection.data._sctp, camera.connection.data
+        number = attack._local_tsn
+        for count in range(3000):
+            chunk = DataChunk(flags=flags if count else FIRST)
+            chunk.tsn, chunk.stream_id, chunk.stream_seq = number, 1 + count % streams, 0
+            chunk.protocol, chunk.user_data = protocol, data
+            await attack._send_chunk(chunk)
+            await asyncio.sleep(0)
+            for _ in range(step):
+                number = tsn_plus_one(number)
+            if not victim.is_open:
+                break
+
+        assert not victim.is_open
+        assert camera.closed.empty()
+        assert await camera.connection.media.send(rtp(camera, number=1, source=1))
+        await until_taken(viewer, 1)
+
+
+def rtp(side: Side, *, number: int, source: int, timestamp: int = 0) -> bytes:
+    """Return a small packet of the video's payload type."""
+    kind = 0x80 | side.connection.video.payload_type
+    return struct.pack("!BBHII", 0x80, kind, number & 0xFFFF, timestamp, source) + b"\x41\x00"
+
+
+async def test_a_peer_has_a_few_sources_and_no_more() -> None:
+    """Stock remembers each source, and its reports on more than 31 end their own task."""
+    async with sides() as (viewer, camera):
+        await negotiate(viewer.connection, camera.connection)
+        ingress = StockIngress(viewer.connection, on_frame=lambda _: None)
+        await ingress.start()
+        await connect_both(viewer.connection, camera.connection)
+        for source in range(1, 101):
+            packet = rtp(camera, number=source, source=source)
+            assert await camera.connection.media.send(packet)
+            await asyncio.sleep(0)
+        await until_taken(viewer, 100)
+        await ingress.stop()
+
+        assert viewer.connection.media.received.rtp_packets == SOURCE_LIMIT
+        assert len(viewer.connection.media._rtp_router.ssrc_table) <= SOURCE_LIMIT + 2
+
+
+async def test_reports_outlive_a_clock_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jitter over a leap of months fits no report: that one is left out, stop() ends."""
+    async with sides() as (viewer, camera):
+        await negotiate(viewer.connection, camera.connection)
+        ingress = StockIngress(viewer.connection, on_frame=lambda _: None)
+        await ingress.start()
+        await connect_both(viewer.connection, camera.connection)
+        camera_media, source = camera.connection.media, camera.connection.video.local_ssrc
+        assert await camera_media.send(rtp(camera, number=1, source=source, timestamp=1))
+        await until_taken(viewer, 1)
+        true_time = time.time
+        monkeypatch.setattr(time, "time", lambda: true_time() + 180 * 86_400)
+        assert await camera_media.send(rtp(camera, number=2, source=source, timestamp=3001))
+        await until_taken(viewer, 2)
+        sent_before = viewer.connection.media.sent.rtcp_packets
+        for number in range(3, 203):
+            packet = rtp(camera, number=number, source=source, timestamp=number * 3000)
+            assert await camera_media.send(packet)
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
+            while viewer.connection.media.sent.rtcp_packets < sent_before + 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await ingress._receiver.stop()
+        await ingress.stop()
+
+
+async def test_a_stream_that_its_camera_ended_is_told() -> None:
+    """The connection and its reports live on after a BYE: nobody else would notice."""
+    async with sides() as (viewer, camera):
+        await negotiate(viewer.connection, camera.connection)
+        ended = asyncio.Event()
+        ingress = StockIngress(viewer.connection, on_frame=lambda _: None, on_end=ended.set)
+        await ingress.start()
+        await connect_both(viewer.connection, camera.connection)
+        bye = RtcpByePacket(sources=[camera.connection.video.local_ssrc])
+        assert await camera.connection.media.send(bytes(bye))
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
+            await ended.wait()
+        await ingress.stop()
+
+
+@pytest.mark.parametrize("first_bytes", [b"\x80\x60", b"\x80\xc8", b"\x16\xfe", b"\x17\xfe"])
+@pytest.mark.parametrize("size", [1400, 1500, 1501, 9000, 60_000])
+async def test_a_datagram_of_any_size_in_the_peers_name_ends_nothing(
+    first_bytes: bytes, size: int
+) -> None:
+    """Whoever knows both addresses can send it: no key is needed."""
+    async with connected_sides() as (viewer, camera):
+        await viewer.data_is_open()
+        await camera.data_is_open()
+        assert viewer.connection.data is not None
+        await viewer.connection._ice.gatherer.ice.send(first_bytes + bytes(size - 2))
+        assert viewer.connection.data.send(b"still here")
+
+        assert await camera.next_message() == b"still here"
+        assert camera.closed.empty()
+
+
+async def test_a_peer_has_a_bounded_number_of_addresses() -> None:
+    """Each address that knows the password would be a candidate, a pair and a check."""
+    async with connected_sides() as (viewer, camera):
+        ice = camera.connection._ice.gatherer.ice
+        known = len(ice._verified)
+        protocol = ice._protocols[0]
+        request = viewer.connection._ice.gatherer.ice.build_request(
+            next(iter(viewer.connection._ice.gatherer.ice._check_list)), nominate=False
+        )
+        for port in range(20_000, 20_000 + 2 * VERIFIED_ADDRESS_LIMIT):
+            ice.check_incoming(request, ("127.0.0.1", port), protocol)
+
+        assert len(ice._verified) == VERIFIED_ADDRESS_LIMIT
+        assert len(ice._remote_candidates) <= VERIFIED_ADDRESS_LIMIT + known + 64
+        assert ice.strangers >= VERIFIED_ADDRESS_LIMIT
