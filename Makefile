@@ -52,4 +52,4 @@ format:  ## rewrite the code as the formatter wants it
 	@.venv/bin/ruff format .
 
 clean:  ## remove what the targets above made, .venv included
-	@rm -rf .venv .demo build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage
+	@rm -rf .venv .demo build dist tests/e2e/browser/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage

@@ -2,8 +2,9 @@
 # Installs what a target needs: install.sh demo|check|test
 #
 # It says what it will install before it does, does nothing when nothing is missing, and where it
-# may not install it ends with one sentence that says who could. Debian packages go to the system;
-# everything else goes to .venv in this folder. Nothing graphical is installed.
+# may not install it ends with one sentence that says who could. Debian packages go to the system,
+# the page of the browser tests gets its libraries beside it, everything else goes to .venv in this
+# folder. Nothing graphical is installed but, for `make test`, a browser that runs without a screen.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # mosquitto and ip are there, a user's PATH may not be
@@ -26,6 +27,18 @@ choose_python() { # sets PYTHON: the first that is new enough
   die "Python 3.11 or newer is needed, and $(python3 --version 2>/dev/null || echo none) was found: install python3.11 or newer."
 }
 
+choose_browser() { # sets BROWSER: whether there is one for tests, or can be
+  BROWSER=no
+  [ "$PROFILE" = test ] || return 0
+  if command -v chromium >/dev/null && command -v npm >/dev/null; then
+    BROWSER=yes
+    return
+  fi
+  # Where it cannot be had, its tests are skipped and say so. Ubuntu has it as a snap only.
+  case "$(cat /etc/os-release 2>/dev/null)" in *ID=ubuntu*) return ;; esac
+  if [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; then BROWSER=yes; fi
+}
+
 missing_packages() { # sets PACKAGES: the Debian packages that this profile needs and lacks
   PACKAGES=()
   if [ ! -x .venv/bin/python ] && ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -41,6 +54,10 @@ missing_packages() { # sets PACKAGES: the Debian packages that this profile need
   # Tests that build networks of their own run as root only.
   if [ "$PROFILE" = test ] && [ "$(id -u)" = 0 ]; then
     command -v ip >/dev/null || PACKAGES+=(iproute2)
+  fi
+  if [ "$BROWSER" = yes ]; then
+    command -v chromium >/dev/null || PACKAGES+=(chromium)
+    command -v npm >/dev/null || PACKAGES+=(npm)
   fi
 }
 
@@ -65,6 +82,7 @@ announce() {
     esac
   fi
   [ "$STAMPED" = yes ] || echo "  * Python packages from $LOCK, and this checkout, into ${PWD}/.venv"
+  [ "$PAGE_STAMPED" = yes ] || echo "  * npm packages from $PAGE/package-lock.json, beside it; none of them runs anything"
 }
 
 install_packages() {
@@ -84,6 +102,11 @@ make_venv() {
     die "could not install the Python packages of $LOCK: is the network up? What pip said is in $LOG."
   "${pip[@]}" install --no-deps --no-index --no-build-isolation --editable . >>"$LOG" 2>&1 ||
     die "could not install this checkout into .venv: what pip said is in $LOG."
+}
+
+make_page() {
+  (cd "$PAGE" && npm ci --ignore-scripts --no-audit --no-fund) >>"$LOG" 2>&1 ||
+    die "could not install the npm packages of $PAGE: is the network up? What npm said is in $LOG."
 }
 
 PROFILE=${1:-}
@@ -106,8 +129,18 @@ for stamp in "$STAMP" .venv/.installed-requirements-dev.lock; do # the latter ho
   if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$WANTED" ]; then STAMPED=yes; fi
 done
 if [ "$STAMPED" = yes ]; then PYTHON=.venv/bin/python; else choose_python; fi
+
+choose_browser
+PAGE=tests/e2e/browser
+PAGE_STAMP="$PAGE/node_modules/.installed"
+PAGE_STAMPED=yes
+if [ "$BROWSER" = yes ]; then
+  PAGE_WANTED=$(sha256sum <"$PAGE/package-lock.json")
+  [ "$(cat "$PAGE_STAMP" 2>/dev/null)" = "$PAGE_WANTED" ] || PAGE_STAMPED=no
+fi
+
 missing_packages
-if [ "$STAMPED" = yes ] && [ ${#PACKAGES[@]} -eq 0 ]; then exit 0; fi
+if [ "$STAMPED" = yes ] && [ "$PAGE_STAMPED" = yes ] && [ ${#PACKAGES[@]} -eq 0 ]; then exit 0; fi
 
 [ ${#PACKAGES[@]} -eq 0 ] || may_install
 announce
@@ -116,5 +149,9 @@ announce
 if [ "$STAMPED" = no ]; then
   make_venv
   echo "$WANTED" >"$STAMP"
+fi
+if [ "$PAGE_STAMPED" = no ]; then
+  make_page
+  echo "$PAGE_WANTED" >"$PAGE_STAMP"
 fi
 echo "mqcam: installed."

@@ -1,4 +1,4 @@
-"""What holds for every test: nothing is left behind, and a skip for want of root is loud.
+"""What holds for every test: nothing is left behind, and a skip for want of something is loud.
 
 It must not know mqcam; fixtures that do are in the conftest or module of their tests.
 """
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 WITH_SOCKETS = ("integration", "e2e", "faults")
+WANTS = {
+    "root": "run them with sudo",
+    "chromium": "install it",
+    "mqtt.js": "make test installs it where there is npm",
+}
+"""What may be missing, as skips name it (``needs root``), and what to do then."""
 
 # Examples have no time limit of their own: machines that test are busy.
 settings.register_profile("patient", deadline=None)
@@ -49,13 +55,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly that tests were left out for want of root."""
+    """Say loudly which tests were left out for want of something."""
     skipped = terminalreporter.stats.get("skipped", [])
-    count = sum("needs root" in str(report.longrepr) for report in skipped)
-    if count:
-        terminalreporter.write_line(
-            f"NOT TESTED: {count} tests need root; run them with sudo.", red=True, bold=True
-        )
+    for want, cure in WANTS.items():
+        count = sum(f"needs {want}" in str(report.longrepr) for report in skipped)
+        if count:
+            terminalreporter.write_line(
+                f"NOT TESTED: {count} tests need {want}; {cure}.", red=True, bold=True
+            )
 
 
 def kind_of(path: Path) -> str:

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOOLS = ["bash", "basename", "cat", "chmod", "dirname", "flock", "mkdir", "sha256sum", "rm"]
-FILES = ["pyproject.toml", "requirements.lock", "requirements-dev.lock", "scripts/install.sh"]
+PAGE = "tests/e2e/browser/package-lock.json"
+FILES = [
+    "pyproject.toml",
+    "requirements.lock",
+    "requirements-dev.lock",
+    "scripts/install.sh",
+    PAGE,
+]
 SYSTEM_PATH = 'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"'
 PYTHON = """#!/bin/sh
 case "$*" in
@@ -23,6 +30,10 @@ case "$*" in
   *"pip"*install*) echo "DONE pip $*" >>events; exit ${NO_NETWORK:-0} ;;
   --version) echo "Python 3.9.2" ;;
 esac
+"""
+NPM = """#!/bin/sh
+echo "DONE npm $*" >>../../../events
+[ "${NO_NETWORK:-0}" = 0 ] && mkdir -p node_modules
 """
 
 
@@ -38,7 +49,7 @@ class Machine:
             assert found
             (self.bin / name).symlink_to(found)
         for name in FILES:
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             text = (ROOT / name).read_text()
             assert name != "scripts/install.sh" or SYSTEM_PATH in text
             (folder / name).write_text(text.replace(SYSTEM_PATH, "true"))
@@ -172,3 +183,52 @@ def test_a_failed_installation_is_tried_again(machine: Machine) -> None:
 
 def test_an_unknown_target_is_refused(machine: Machine) -> None:
     assert "usage" in machine.install("everything")[2]
+
+
+@pytest.fixture
+def machine_with_browser(machine: Machine) -> Machine:
+    """Build a machine that lacks nothing but Python packages and those of the page."""
+    for name in ("mosquitto", "ip", "chromium"):
+        machine.has(name)
+    machine.has("npm", NPM)
+    return machine
+
+
+def test_the_page_of_the_browser_tests_is_installed_once_and_runs_nothing(
+    machine_with_browser: Machine,
+) -> None:
+    code, events, complaint = machine_with_browser.install("test")
+    assert (code, complaint) == (0, "")
+    assert events.index(PAGE) < events.index("DONE npm ci --ignore-scripts")
+    assert machine_with_browser.install("test") == (0, "", "")
+
+
+def test_a_changed_lock_of_the_page_is_installed(machine_with_browser: Machine) -> None:
+    machine_with_browser.install("test")
+    (machine_with_browser.folder / PAGE).write_text("{}")
+    _, events, _ = machine_with_browser.install("test")
+    assert "DONE npm" in events
+    assert "DONE pip" not in events
+
+
+def test_a_page_that_cannot_be_installed_is_said_and_tried_again(
+    machine_with_browser: Machine,
+) -> None:
+    machine_with_browser.install("check")
+    code, _, complaint = machine_with_browser.install("test", NO_NETWORK="1")
+    assert code == 1
+    assert "is the network up" in complaint
+    assert "DONE npm" in machine_with_browser.install("test")[1]
+
+
+@pytest.mark.parametrize("profile", ["demo", "check"])
+def test_only_the_tests_need_a_browser(machine_with_browser: Machine, profile: str) -> None:
+    _, events, _ = machine_with_browser.install(profile)
+    assert "npm" not in events
+
+
+def test_who_may_install_nothing_tests_without_a_browser(machine_with_browser: Machine) -> None:
+    machine_with_browser.lacks("chromium")
+    code, events, complaint = machine_with_browser.install("test", USER_ID="1000")
+    assert (code, complaint) == (0, "")
+    assert "npm" not in events
