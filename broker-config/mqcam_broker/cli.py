@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mqcam.errors import ConfigError, MqcamError, NotSetUp, UsageError
+from mqcam.errors import ConfigError, CredentialsError, MqcamError, NotSetUp, UsageError
 from mqcam.files import reason
 
 from mqcam_broker import shipped
@@ -53,7 +53,11 @@ def _sentence(error: Exception) -> str:
 def _exit_code(error: Exception) -> int:
     if isinstance(error, UsageError):
         return EXIT_USAGE
-    return EXIT_CONFIGURATION if isinstance(error, ConfigError | NotSetUp) else EXIT_FAILURE
+    return (
+        EXIT_CONFIGURATION
+        if isinstance(error, ConfigError | CredentialsError | NotSetUp)
+        else EXIT_FAILURE
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -52,7 +52,7 @@ class Agent:
         self._peers = Peers(signaling=self, hub=hub, ice=ice, connect_s=deadlines.connect_s)
         self.driver = Driver(endpoint, handle=self._handle, before_tick=self._report_heard)
         self._session: MqttSession | None = None
-        self._broker_text = "not connected yet"
+        self.broker_text = "not connected yet"
         self._capture_state = CaptureState()
         self._started_at = time.monotonic()
         self._is_stopping = False
@@ -73,9 +73,9 @@ class Agent:
         text = f"connected to {state.address}" if state.connected else "not connected"
         if state.error is not None:
             text = str(state.error)
-        if text == self._broker_text or self._is_stopping:
+        if text == self.broker_text or self._is_stopping:
             return  # a retry that failed as the one before, or our own good-bye
-        self._broker_text = text
+        self.broker_text = text
         if state.connected:
             logger.info("camera online", extra=fields(broker=state.address))
         else:
@@ -160,7 +160,7 @@ class Agent:
         """Return how the agent is, for the ``status`` verb."""
         return {
             "uptime_s": round(time.monotonic() - self._started_at, 1),
-            "broker": self._broker_text,
+            "broker": self.broker_text,
             "source": self._capture_state.state,
             "source_text": self._capture_state.text,
             "capture_pid": self._capture.pid,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
 
+    from mqcam.broker import BrokerState
     from mqcam.credentials import Credentials
 
     from mqcam_device.media import AccessUnit, SourceState, StreamInfo
@@ -92,6 +93,7 @@ class App:
             ice=ice_settings(settings),
             deadlines=timers,
         )
+        self._notifier = Notifier()
         self._session = self._broker_session(settings, credentials, endpoint)
         self.agent.bind(self._session)
         self._control = ControlServer(
@@ -106,14 +108,13 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        notifier = Notifier()
         async with self._control:
-            watchdog = asyncio.create_task(notifier.keep_alive(), name="watchdog")
-            notifier.ready()
+            watchdog = asyncio.create_task(self._notifier.keep_alive(), name="watchdog")
+            self._notifier.ready()
             try:
                 await self.agent.run(stop)
             finally:
-                notifier.stopping()
+                self._notifier.stopping()
                 watchdog.cancel()
                 await asyncio.gather(watchdog, return_exceptions=True)
 
@@ -136,16 +137,20 @@ class App:
             birth=self.agent.birth,
             will=outgoing(endpoint.will()),
             will_delay_s=WILL_DELAY_S,
-            on_state=self.agent.broker_changed,
+            on_state=self._broker_changed,
         )
 
-    # Capture, hub and agent know each other only through these.
+    # Capture, hub, broker session and agent know each other only through these.
 
     def _deliver(self, unit: AccessUnit) -> None:
         self._hub.publish(unit)
 
     def _source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
         self.agent.source_changed(state, info, text)
+
+    def _broker_changed(self, state: BrokerState) -> None:
+        self.agent.broker_changed(state)
+        self._notifier.status(self.agent.broker_text)
 
     def _egress_failed(self, key: Hashable, _error: Exception) -> None:
         if isinstance(key, SessionKey):

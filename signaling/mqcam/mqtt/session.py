@@ -282,7 +282,7 @@ class MqttSession:
             )
             self._told = None
             session = "resumed" if welcome.session_present else "new"
-            logger.info(
+            logger.debug(
                 "broker connected", extra=fields(address=str(link.address), session=session)
             )
             self._office.connected(
