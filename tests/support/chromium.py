@@ -49,8 +49,10 @@ FLAGS = (
     "--ignore-certificate-errors",
     # Containers have a /dev/shm of 64 MB.
     "--disable-dev-shm-usage",
-    # A machine of tests may have no other interface, and nobody who answers mDNS.
+    # A machine of tests may have no other interface. Then Chromium cannot give its addresses
+    # names by mDNS, and elsewhere the names would be told to the whole network.
     "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
 )
 
 
