@@ -196,3 +196,15 @@ async def test_a_peer_has_a_bounded_number_of_addresses() -> None:
         assert len(ice._verified) == VERIFIED_ADDRESS_LIMIT
         assert len(ice._remote_candidates) <= VERIFIED_ADDRESS_LIMIT + known + 64
         assert ice.strangers >= VERIFIED_ADDRESS_LIMIT
+
+
+async def test_a_close_that_is_cut_short_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that was stopped for a second finds the limit of its clean-up passed."""
+    async with connected_sides() as (viewer, _):
+        with monkeypatch.context() as patch:
+            patch.setattr("mqcam.connection.CLOSE_LIMIT_S", 0.0)
+            await viewer.connection.close()
+        await viewer.connection.close()
+
+        ice = viewer.connection._ice.gatherer.ice
+        assert all(protocol.transport.is_closing() for protocol in ice._protocols)

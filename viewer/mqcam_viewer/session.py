@@ -66,6 +66,7 @@ class Session:
         self.first_frame_at: float | None = None
         self.ingress: StockIngress | None = None
         self.is_connected = asyncio.Event()
+        self.is_ending = False
         self._signaling = signaling
         self._connect_s = connect_s
         self._on_frame = on_frame
@@ -102,6 +103,7 @@ class Session:
         except Exception:
             logger.exception("a session failed", extra=fields(camera=self.camera))
         finally:
+            self.is_ending = True
             self._tell_end(end)
             if self.ingress is not None:
                 await self.ingress.stop()

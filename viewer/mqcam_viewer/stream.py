@@ -61,8 +61,13 @@ class Running:
         return self.task.result() if self.task.done() else None
 
     async def stop(self) -> None:
-        """End the session from this side."""
-        self.task.cancel()
+        """End the session from this side; one that is ending is left to it.
+
+        Cancelled a second time it would leave its sockets open: a camera says good-bye to a
+        replaced session just when we do.
+        """
+        if not self.session.is_ending:
+            self.task.cancel()
         await asyncio.wait({self.task})
 
 
@@ -219,9 +224,11 @@ class Stream:
         self._next = self._begin(replaces=old.session if old else None)
         end = await self._next.connected()
         if end is None:
-            self._current, self._next = self._next, None
+            # Until the old one has stopped it stays where close() finds it.
+            self._current, self._next = self._next, old
             if old is not None:
                 await old.stop()
+            self._next = None
         return end
 
 
