@@ -12,7 +12,7 @@ import pytest
 from mqcam.errors import PublishRefused
 from support.agent import SMALL, RunningAgent
 from support.stranger import Stranger, good_offer
-from support.watching import Recorder, gaps, viewer
+from support.watching import EVERY, Recorder, gaps, viewer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ async def undisturbed(broker: ShippedBroker, camera: RunningAgent) -> AsyncItera
     """Watch meanwhile: not a picture may be missing, no task may die, the log stays short."""
     log_before = len(camera.log)
     began_at = time.monotonic()
-    async with viewer(broker) as client, client.watch(camera.name) as stream:
+    async with viewer(broker) as client, client.watch(camera.name, max_waiting=EVERY) as stream:
         recorder = Recorder(stream)
         await recorder.more(10)
         yield

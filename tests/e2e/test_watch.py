@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.errors import SessionError
 from support.agent import SMALL, RunningAgent
-from support.watching import drawn_ms, gaps, next_frame, number_of, numbers, viewer
+from support.watching import EVERY, drawn_ms, gaps, next_frame, number_of, numbers, viewer
 
 if TYPE_CHECKING:
     from support.broker import ShippedBroker
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def test_every_picture_arrives_once_and_in_order(
     broker: ShippedBroker, camera: RunningAgent
 ) -> None:
-    async with viewer(broker) as client, client.watch(camera.name) as stream:
+    async with viewer(broker) as client, client.watch(camera.name, max_waiting=EVERY) as stream:
         frames = await numbers(stream, 90)
 
     assert gaps(frames) == []
@@ -42,7 +42,7 @@ async def test_eight_viewers_share_one_encoder(broker: ShippedBroker, camera: Ru
     """All see the same pictures, made once, by one child."""
     child = camera.capture_pid()
     async with viewer(broker) as client:
-        streams = [client.watch(camera.name) for _ in range(8)]
+        streams = [client.watch(camera.name, max_waiting=EVERY) for _ in range(8)]
         await asyncio.gather(*(stream.__aenter__() for stream in streams))
         try:
             seen = await asyncio.gather(*(numbers(stream, 30) for stream in streams))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.agent import SMALL, RunningAgent
 from support.broker import ShippedBroker
-from support.watching import Recorder, gaps, next_frame, numbers, viewer
+from support.watching import EVERY, Recorder, gaps, next_frame, numbers, viewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ async def test_a_running_video_outlives_its_broker(
 ) -> None:
     """Not one picture is lost in ten seconds without broker, and new viewers come soon after."""
     broker.credentials("viewer", "late")
-    async with viewer(broker) as client, client.watch(camera.name) as stream:
+    async with viewer(broker) as client, client.watch(camera.name, max_waiting=EVERY) as stream:
         recorder = Recorder(stream)
         await recorder.more(30)
         broker.stop()
@@ -58,7 +58,7 @@ async def test_a_running_video_outlives_its_broker(
 async def test_a_killed_capture_child_costs_pictures_but_not_the_session(
     broker: ShippedBroker, camera: RunningAgent
 ) -> None:
-    async with viewer(broker) as client, client.watch(camera.name) as stream:
+    async with viewer(broker) as client, client.watch(camera.name, max_waiting=EVERY) as stream:
         before = await numbers(stream, 30)
         child = camera.capture_pid()
         camera.kill_capture()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = IceSettings(loopback=True)
 FRAME_TIMEOUT_S = 10.0
+EVERY = 10_000
+"""So many pictures may wait where a test counts them: a busy machine must not drop any here."""
 
 
 def viewer(broker: ShippedBroker, name: str = "laptop") -> Client:

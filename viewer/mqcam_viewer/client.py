@@ -32,6 +32,7 @@ from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.protocol.viewer import ViewerEndpoint
 from mqcam.trust import PlainEnvelope
 
+from mqcam_viewer.frames import MAX_WAITING
 from mqcam_viewer.stream import Stream
 
 if TYPE_CHECKING:
@@ -132,9 +133,15 @@ class Client:
                 await self._running
             self._running = None
 
-    def watch(self, camera: str, *, want: Want | None = None) -> Stream:
-        """Return the stream of a camera, to be entered with ``async with``."""
-        return Stream(camera, client=self, want=want)
+    def watch(
+        self, camera: str, *, want: Want | None = None, max_waiting: int = MAX_WAITING
+    ) -> Stream:
+        """Return the stream of a camera, to be entered with ``async with``.
+
+        At most ``max_waiting`` pictures wait for a slow reader: few for a screen, more for a
+        program that wants each of them.
+        """
+        return Stream(camera, client=self, want=want, max_waiting=max_waiting)
 
     async def cameras(self) -> dict[str, Status | None]:
         """Return every camera that the broker lets us see; None for one that it has lost."""

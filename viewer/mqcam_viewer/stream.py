@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeGuard
 from mqcam.errors import SessionError, StreamEnded
 from mqcam.log import fields
 
-from mqcam_viewer.frames import FrameQueue
+from mqcam_viewer.frames import MAX_WAITING, FrameQueue
 from mqcam_viewer.session import Session
 from mqcam_viewer.statistics import FrameStatistics, Report, percentiles
 
@@ -79,13 +79,20 @@ class Stream:
     further try can help.
     """
 
-    def __init__(self, camera: str, *, client: Client, want: Want | None = None) -> None:
+    def __init__(
+        self,
+        camera: str,
+        *,
+        client: Client,
+        want: Want | None = None,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
         self.camera = camera
         self.reconnects = 0
         self.statistics = FrameStatistics()
         self._client = client
         self._want = want
-        self._frames = FrameQueue()
+        self._frames = FrameQueue(bound=max_waiting)
         self._current: Running | None = None
         self._next: Running | None = None
         self._first: Session | None = None
