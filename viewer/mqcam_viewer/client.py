@@ -35,10 +35,11 @@ from mqcam.trust import PlainEnvelope
 from mqcam_viewer.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from mqcam.broker import BrokerState
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Status, Want
 
@@ -68,6 +69,7 @@ class Client:
         *,
         ice: IceSettings | None = None,
         deadlines: Deadlines | None = None,
+        on_broker: Callable[[BrokerState], None] | None = None,
     ) -> None:
         self._credentials = load_viewer_credentials(credentials)
         self._ice = ice or IceSettings()
@@ -92,12 +94,14 @@ class Client:
         self._watched: Counter[str] = Counter()
         self._status_arrived = asyncio.Event()
         self._statuses_seen = 0
+        self._on_status: Callable[[], None] = lambda: None
         self._broker = MqttSession(
             self._credentials.broker_settings(),
             client_id=new_client_id(self._credentials.name, secrets.token_bytes(CLIENT_ID_BYTES)),
             receive=self._driver.receive,
             clean_start=True,
             session_expiry_s=0,
+            on_state=on_broker,
             subscriptions=(Subscription(topic=self._topics.viewer_filter(self._credentials.name)),),
         )
         self._driver.bind(self._broker)
@@ -132,9 +136,36 @@ class Client:
                 await self._running
             self._running = None
 
-    def watch(self, camera: str, *, want: Want | None = None) -> Stream:
+    def watch(
+        self,
+        camera: str,
+        *,
+        want: Want | None = None,
+        on_trouble: Callable[[SessionError | None], None] = lambda _why: None,
+    ) -> Stream:
         """Return the stream of a camera, to be entered with ``async with``."""
-        return Stream(camera, client=self, want=want)
+        return Stream(camera, client=self, want=want, on_trouble=on_trouble)
+
+    @contextlib.asynccontextmanager
+    async def follow(self, on_status: Callable[[], None]) -> AsyncIterator[None]:
+        """Follow every camera inside the block: ``on_status`` is called when ``known`` changed."""
+        everything = self._topics.status("x").replace("/x/", "/+/")
+        self._on_status = on_status
+        try:
+            with contextlib.suppress(BrokerError):  # lost meanwhile: it is asked for again
+                await self._broker.subscribe(Subscription(topic=everything))
+            yield
+        finally:
+            self._on_status = lambda: None
+            with contextlib.suppress(BrokerError):
+                await self._broker.unsubscribe(everything)
+
+    def known(self) -> dict[str, Status | None]:
+        """Return the cameras heard of so far; None for one that the broker lost."""
+        found: dict[str, Status | None] = dict(self._endpoint.statuses)
+        for name in self._gone:
+            found[name] = None
+        return dict(sorted(found.items()))
 
     async def cameras(self) -> dict[str, Status | None]:
         """Return every camera that the broker lets us see; None for one that left no status."""
@@ -149,10 +180,7 @@ class Client:
             if seen == self._statuses_seen:
                 break
         await self._broker.unsubscribe(everything)
-        found: dict[str, Status | None] = dict(self._endpoint.statuses)
-        for name in self._gone:
-            found[name] = None
-        return dict(sorted(found.items()))
+        return self.known()
 
     # what a stream asks
 
@@ -258,6 +286,7 @@ class Client:
                 (self._gone.add if gone else self._gone.discard)(device)
                 self._statuses_seen += 1
                 self._status_arrived.set()
+                self._on_status()
             case _:
                 raise RuntimeError(f"a viewer has no use for {type(effect).__name__}")
 

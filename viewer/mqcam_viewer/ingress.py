@@ -42,6 +42,7 @@ FIRST_INTERVALS_S: Final = (0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
 class Reception:
     """What was received so far; ``bitrate_bps`` is that of the RTP since the first packet."""
 
+    rtp_bytes: int
     bitrate_bps: int
     packets_lost: int
     rtt_ms: float | None
@@ -89,9 +90,10 @@ class StockIngress:
                 lost += report.packetsLost
         elapsed_s = time.monotonic() - self._first_rtp_at if self._first_rtp_at else 0.0
         shortest_ns = self._clock.round_trip_ns
-        bits = self._media.received.rtp_bytes * 8
+        rtp_bytes = self._media.received.rtp_bytes
         return Reception(
-            bitrate_bps=round(bits / elapsed_s) if elapsed_s > 0 else 0,
+            rtp_bytes=rtp_bytes,
+            bitrate_bps=round(rtp_bytes * 8 / elapsed_s) if elapsed_s > 0 else 0,
             packets_lost=lost,
             rtt_ms=None if shortest_ns is None else round(shortest_ns / 1e6, 2),
         )

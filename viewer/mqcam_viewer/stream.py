@@ -20,12 +20,15 @@ from mqcam_viewer.session import Session
 from mqcam_viewer.statistics import FrameStatistics, Report, percentiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
+    from mqcam.connection import CandidatePairInfo
     from mqcam.protocol.messages import Want
 
     from mqcam_viewer.client import Client
     from mqcam_viewer.frames import Frame
+    from mqcam_viewer.ingress import Reception
 
 logger = logging.getLogger(__name__)
 
@@ -71,15 +74,24 @@ class Stream:
 
     Enter it with ``async with``: that raises SessionError when the camera cannot be watched.
     Later a lost session is replaced by a new one; iteration ends with StreamEnded only when no
-    further try can help.
+    further try can help. ``on_trouble`` hears why a session is being replaced, and None when
+    its successor has reached the camera.
     """
 
-    def __init__(self, camera: str, *, client: Client, want: Want | None = None) -> None:
+    def __init__(
+        self,
+        camera: str,
+        *,
+        client: Client,
+        want: Want | None = None,
+        on_trouble: Callable[[SessionError | None], None] = lambda _why: None,
+    ) -> None:
         self.camera = camera
         self.reconnects = 0
         self.statistics = FrameStatistics()
         self._client = client
         self._want = want
+        self._on_trouble = on_trouble
         self._frames = FrameQueue()
         self._current: Running | None = None
         self._next: Running | None = None
@@ -151,6 +163,16 @@ class Stream:
             reconnects=self.reconnects,
         )
 
+    @property
+    def path(self) -> CandidatePairInfo | None:
+        """Return how the present session reaches the camera, None before it does."""
+        return self._current.session.connection.selected_pair() if self._current else None
+
+    async def reception(self) -> Reception | None:
+        """Return what the present session received so far, None before it began to."""
+        ingress = self._current.session.ingress if self._current else None
+        return await ingress.measure() if ingress else None
+
     async def _connect_first(self) -> None:
         self._current = self._begin(replaces=None)
         self._first = self._current.session
@@ -190,8 +212,9 @@ class Stream:
         while self._current is not None:
             await self._until_silent_or_over(self._current)
             end = self._current.task.result() if self._current.task.done() else None
-            reason = end.text if end else "no packet for a second"
-            logger.info("watching again", extra=fields(camera=self.camera, reason=reason))
+            why = end or SessionError("silence", "nothing was heard from the camera for a second")
+            logger.info("watching again", extra=fields(camera=self.camera, reason=why.text))
+            self._on_trouble(why)
             if not is_final(end):
                 if end is not None:
                     await self._client.until_present(self.camera)
@@ -202,8 +225,10 @@ class Stream:
             if end is None:
                 failures = 0
                 self.reconnects += 1
+                self._on_trouble(None)
             else:
                 logger.info("not connected", extra=fields(camera=self.camera, reason=end.text))
+                self._on_trouble(end)
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
 
