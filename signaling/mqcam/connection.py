@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from mqcam.ice import CandidatePairInfo, IceSettings
     from mqcam.sdp import DataTerms, VideoParameters
+    from mqcam.servers import IceServer
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,9 @@ class Connection:
         self._on_candidates = on_candidates
         self._on_closed = on_closed
         # The viewer offers, so it controls; aiortc derives the DTLS roles from that.
-        self._ice = IcePath(ice, controlling=role == "viewer")
+        self._ice = IcePath(
+            ice, controlling=role == "viewer", on_candidates=self._report_candidates
+        )
         self.media = MediaTransport(
             self._ice.transport, certificate or RTCCertificate.generateCertificate()
         )
@@ -104,6 +107,7 @@ class Connection:
         terms = read_offer(offer_sdp)
         self._begin("camera")
         local = await self._local_terms()
+        self._ice.finish_gathering()
         video = replace(
             terms.video,
             cname=_random_name(),
@@ -113,12 +117,16 @@ class Connection:
         self._agree(video, terms.transport, terms.data)
         return write_answer(terms, video, local, session_id=_random_session())
 
-    async def accept_answer(self, answer_sdp: str) -> None:
-        """Take the camera's answer to our offer; raises AnswerRefused."""
+    async def accept_answer(self, answer_sdp: str, *, servers: Sequence[IceServer] = ()) -> None:
+        """Take the camera's answer to our offer; raises AnswerRefused.
+
+        ``servers`` are those that the camera lends: they are asked beside our own.
+        """
         if self._remote is not None:
             raise AnswerRefused("second-answer", "the offer was answered before")
         terms = read_answer(answer_sdp, self.video)
         self._agree(terms.video, terms.transport, terms.data)
+        self._ice.finish_gathering(servers)
 
     def add_remote_candidates(self, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
         """Add what the peer trickled; bad ones are dropped and counted, nothing is raised.
@@ -158,6 +166,10 @@ class Connection:
         """Build the parameters of a stock RTCRtpReceiver (viewer)."""
         return receive_parameters(self.video)
 
+    def explain_path(self) -> str:
+        """Say why no path to the peer was found so far, in a sentence for a person."""
+        return self._ice.explain()
+
     def selected_pair(self) -> CandidatePairInfo | None:
         """Tell which addresses carry the connection."""
         return self._ice.selected_pair()
@@ -178,7 +190,6 @@ class Connection:
 
     async def _local_terms(self) -> TransportTerms:
         candidates = await self._ice.gather()
-        asyncio.get_running_loop().call_soon(self._report_no_more_candidates)
         parameters = self._ice.gatherer.getLocalParameters()
         return TransportTerms(
             ufrag=parameters.usernameFragment or "",
@@ -191,9 +202,14 @@ class Connection:
             candidates=tuple(candidates),
         )
 
-    def _report_no_more_candidates(self) -> None:
-        if self._closing is None:
-            self._on_candidates((), True)
+    def _report_candidates(self, candidates: Sequence[str], end: bool) -> None:
+        if self._closing is not None:
+            return
+        # This runs inside the gathering: a mistake of the caller must not end it.
+        try:
+            self._on_candidates(candidates, end)
+        except Exception:
+            logger.exception("the handler of local candidates failed")
 
     def _agree(
         self, video: VideoParameters, remote: TransportTerms, data: DataTerms | None
