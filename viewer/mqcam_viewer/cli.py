@@ -1,4 +1,4 @@
-"""The ``mqcam-viewer`` command: which cameras there are, and how well one can be seen.
+"""The ``mqcam-viewer`` command: the window, which cameras there are, how well one can be seen.
 
 It must not hold logic of the viewer: it reads arguments, prints, and turns errors into exit codes.
 """
@@ -20,6 +20,7 @@ from mqcam.ice import IceSettings
 from mqcam.private import check_libraries
 
 from mqcam_viewer.client import Client
+from mqcam_viewer.desktop import cli as window
 from mqcam_viewer.picture import jpeg
 from mqcam_viewer.probe import Probe
 
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     )
     common.add_argument("--verbose", action="store_true", help="log what happens")
     verbs = main_parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    window.add_verb(verbs, common, seconds)
     verbs.add_parser("list", parents=[common], help="show the cameras that the broker knows")
     probe = verbs.add_parser("probe", parents=[common], help="watch a camera and measure it")
     probe.add_argument("camera", metavar="CAM")
@@ -180,12 +182,17 @@ async def probe_camera(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     main_parser = parser()
-    options = main_parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help"}):
+        words.insert(0, window.VERB)
+    options = main_parser.parse_args(words)
     if options.credentials is None:
         main_parser.error(f"name the viewer's file with --credentials or ${CREDENTIALS_VARIABLE}")
     log.configure("info" if options.verbose else "error")
     try:
         check_libraries()
+        if options.verb == window.VERB:
+            return window.show(options)
         run = list_cameras if options.verb == "list" else probe_camera
         return asyncio.run(run(options))
     except (ConfigError, CredentialsError) as error:

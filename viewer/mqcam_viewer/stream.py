@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from mqcam.connection import CandidatePairInfo
+    from mqcam.ice import CandidatePairInfo
     from mqcam.protocol.messages import Want
 
     from mqcam_viewer.client import Client
