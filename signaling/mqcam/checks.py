@@ -1,7 +1,8 @@
 """The connectivity checks of one connection: aioice's, with our addresses and a guarded way in.
 
 Waits for events instead of looking, repeats a check that the peer triggers, takes local candidates
-at any time. It must not know servers, descriptions or media.
+at any time. It must not know servers, descriptions or media. It is long because the private names
+of aioice that it uses are listed in front, each with its reason.
 """
 
 from __future__ import annotations
