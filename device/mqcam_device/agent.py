@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mqcam import log
 from mqcam.driver import Driver, outgoing
 from mqcam.protocol.effects import Effect, Ended, RemoteCandidates, Send, Started
-from mqcam.protocol.messages import CaptureState
+from mqcam.protocol.messages import CaptureState, IceServer
 
 from mqcam_device.peers import Peers
 
@@ -50,6 +50,11 @@ class Agent:
         self._hub = hub
         self._capture = capture
         self._peers = Peers(signaling=self, hub=hub, ice=ice, connect_s=deadlines.connect_s)
+        # Lent to viewers, so that both ends ask the same servers.
+        self._lent = tuple(
+            IceServer(urls=each.urls, username=each.username, credential=each.credential)
+            for each in ice.servers
+        )
         self.driver = Driver(endpoint, handle=self._handle, before_tick=self._report_heard)
         self._session: MqttSession | None = None
         self._broker_text = "not connected yet"
@@ -133,7 +138,7 @@ class Agent:
 
     def answered(self, key: SessionKey, sdp: str) -> None:
         """Send the answer."""
-        self._apply(self._endpoint.answered(key, sdp=sdp, now=self._now()))
+        self._apply(self._endpoint.answered(key, sdp=sdp, ice_servers=self._lent, now=self._now()))
 
     def refused(self, key: SessionKey, code: str, text: str) -> None:
         """Tell the viewer why there is no answer."""

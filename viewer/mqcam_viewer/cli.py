@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from mqcam import log
 from mqcam.errors import ConfigError, CredentialsError, MqcamError
-from mqcam.ice import IceSettings
 from mqcam.private import check_libraries
 
+from mqcam_viewer import reach
 from mqcam_viewer.client import Client
 from mqcam_viewer.desktop import cli as window
 from mqcam_viewer.picture import jpeg
@@ -57,9 +57,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"the file that 'mqcam-broker add-viewer' wrote (default: ${CREDENTIALS_VARIABLE})",
     )
     common.add_argument("--json", action="store_true", help="print one JSON object")
-    common.add_argument(
-        "--loopback", action="store_true", help="camera and viewer run on this one machine"
-    )
+    reach.add_options(common)
     common.add_argument("--verbose", action="store_true", help="log what happens")
     verbs = main_parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     window.add_verb(verbs, common, seconds)
@@ -150,7 +148,7 @@ async def probe_camera(options: argparse.Namespace) -> int:
     if options.live:
         show = lambda report: print(live_line(report), file=sys.stderr, flush=True)  # noqa: E731
     probe = Probe(options.camera, on_progress=show)
-    ice = IceSettings(loopback=options.loopback)
+    ice = reach.settings(options)
     # Ctrl-C and SIGTERM end the watching, not the report.
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
