@@ -6,7 +6,8 @@ goes, and its private names with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import queue
+from typing import TYPE_CHECKING, Any, Final
 
 from aiortc import RTCRtpReceiver, RTCRtpSender
 from aiortc.rtcrtpparameters import (
@@ -68,6 +69,11 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module="aiortc.rtcrtpreceiver",
+        path="RTCRtpReceiver._RTCRtpReceiver__decoder_queue",
+        reason="who records needs the receiver's NACKs and reports, not its decoded pictures",
+    ),
+    PrivateName(
+        module="aiortc.rtcrtpreceiver",
         path="RemoteStreamTrack",
         reason="the track that the receiver's decoder fills; not exported",
     ),
@@ -102,6 +108,15 @@ class UnchangedTimestamps:
         return timestamp
 
 
+class EndOnly(queue.Queue[Any]):
+    """What the stock receiver hands pictures to where nobody wants them: only its end passes."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Take the end, drop everything else."""
+        if item is None:
+            super().put(item, block, timeout)
+
+
 def make_sender(
     track: MediaStreamTrack,
     media: MediaTransport,
@@ -112,15 +127,20 @@ def make_sender(
     return PacketSender(track, media, video, on_keyframe_request)
 
 
-def make_receiver(media: MediaTransport, video: VideoParameters) -> RTCRtpReceiver:
+def make_receiver(
+    media: MediaTransport, video: VideoParameters, *, is_decoding: bool = True
+) -> RTCRtpReceiver:
     """Make a stock receiver whose ``track`` yields frames; the caller awaits its ``receive``.
 
-    A frame's ``pts`` is its RTP timestamp.
+    A frame's ``pts`` is its RTP timestamp. Without ``is_decoding`` no frame comes, but losses are
+    still repaired and reported.
     """
     receiver = RTCRtpReceiver("video", media)
     receiver._track = RemoteStreamTrack("video")  # noqa: SLF001
     receiver._set_rtcp_ssrc(video.local_ssrc)  # noqa: SLF001
     receiver._RTCRtpReceiver__timestamp_mapper = UnchangedTimestamps()  # type: ignore[attr-defined]  # noqa: SLF001
+    if not is_decoding:
+        receiver._RTCRtpReceiver__decoder_queue = EndOnly()  # type: ignore[attr-defined]  # noqa: SLF001
     return receiver
 
 

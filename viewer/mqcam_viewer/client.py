@@ -142,9 +142,12 @@ class Client:
         *,
         want: Want | None = None,
         on_trouble: Callable[[SessionError | None], None] = lambda _why: None,
+        is_decoding: bool = True,
     ) -> Stream:
         """Return the stream of a camera, to be entered with ``async with``."""
-        return Stream(camera, client=self, want=want, on_trouble=on_trouble)
+        return Stream(
+            camera, client=self, want=want, on_trouble=on_trouble, is_decoding=is_decoding
+        )
 
     @contextlib.asynccontextmanager
     async def follow(self, on_status: Callable[[], None]) -> AsyncIterator[None]:

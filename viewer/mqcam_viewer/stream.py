@@ -16,13 +16,16 @@ from mqcam.errors import SessionError, StreamEnded
 from mqcam.log import fields
 
 from mqcam_viewer.frames import FrameQueue
+from mqcam_viewer.ingress import UnitWish
 from mqcam_viewer.session import Session
 from mqcam_viewer.statistics import FrameStatistics, Report, percentiles
+from mqcam_viewer.units import ReceivedUnit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from mqcam.depacketiser import VideoUnit
     from mqcam.ice import CandidatePairInfo
     from mqcam.protocol.messages import Want
 
@@ -75,7 +78,8 @@ class Stream:
     Enter it with ``async with``: that raises SessionError when the camera cannot be watched.
     Later a lost session is replaced by a new one; iteration ends with StreamEnded only when no
     further try can help. ``on_trouble`` hears why a session is being replaced, and None when
-    its successor has reached the camera.
+    its successor has reached the camera. Without ``is_decoding`` no frame comes: only those who
+    take ``units`` get something, and nobody pays for decoding.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Stream:
         client: Client,
         want: Want | None = None,
         on_trouble: Callable[[SessionError | None], None] = lambda _why: None,
+        is_decoding: bool = True,
     ) -> None:
         self.camera = camera
         self.reconnects = 0
@@ -92,6 +97,13 @@ class Stream:
         self._client = client
         self._want = want
         self._on_trouble = on_trouble
+        self._is_decoding = is_decoding
+        self._unit_listeners: dict[Callable[[ReceivedUnit], None], UnitWish] = {}
+        self._unit_source: Session | None = None
+        self._sessions_seen = 0
+        self._packets_lost_before = 0
+        self._end: StreamEnded | None = None
+        self._has_ended = asyncio.Event()
         self._frames = FrameQueue()
         self._current: Running | None = None
         self._next: Running | None = None
@@ -137,6 +149,29 @@ class Stream:
         self._frames.end()
         await self._resources.aclose()
 
+    @contextlib.contextmanager
+    def units(
+        self, listener: Callable[[ReceivedUnit], None], *, keyframe_interval_s: float | None = None
+    ) -> Iterator[None]:
+        """Hand each encoded picture to ``listener`` inside the block, decoded or not.
+
+        What follows a loss is left out up to the next keyframe. One is asked for at the beginning
+        if there is none on its way, after a loss, and when ``keyframe_interval_s`` is over.
+        """
+        self._unit_listeners[listener] = UnitWish(keyframe_interval_s=keyframe_interval_s)
+        if self._unit_source is not None and self._unit_source.ingress is not None:
+            self._unit_source.ingress.keyframes.want()
+        try:
+            yield
+        finally:
+            del self._unit_listeners[listener]
+
+    async def ended(self) -> StreamEnded:
+        """Wait, however long, until no further try can help; returns why."""
+        while self._end is None:
+            await self._has_ended.wait()
+        return self._end
+
     async def report(self) -> Report:
         """Return what was measured so far; both ``_ms`` times count from the offer."""
         first, statistics = self._first, self.statistics
@@ -148,16 +183,16 @@ class Stream:
             camera=self.camera,
             session=session.key.session if session and session.key else "",
             connected_ms=_since_offer(first, first.connected_at if first else None),
-            first_frame_ms=_since_offer(first, first.first_frame_at if first else None),
+            first_frame_ms=_since_offer(first, statistics.first_at),
             frames=statistics.frames,
             fps=round(statistics.fps, 1),
             width=statistics.width,
             height=statistics.height,
             latency_ms=percentiles(statistics.latencies_ms),
             bitrate_bps=received.bitrate_bps if received else 0,
-            packets_lost=received.packets_lost if received else 0,
+            packets_lost=self._packets_lost_before + (received.packets_lost if received else 0),
             frames_dropped=self._frames.dropped,
-            freezes=statistics.freezes,
+            freezes=statistics.freezes_at(time.monotonic()),
             rtt_ms=received.rtt_ms if received else None,
             candidate_pair=str(pair) if pair else None,
             reconnects=self.reconnects,
@@ -188,7 +223,10 @@ class Stream:
             ice=ice,
             connect_s=connect_s,
             on_frame=self._frame,
+            on_unit=self._unit,
+            wish=self._wish,
             want=self._want,
+            is_decoding=self._is_decoding,
         )
         old = replaces.key.session if replaces and replaces.key else None
         task = asyncio.create_task(session.run(replaces=old), name=f"session of {self.camera}")
@@ -206,6 +244,26 @@ class Stream:
         )
         self._frames.put(frame)
 
+    def _unit(self, session: Session, unit: VideoUnit, camera_ns: int | None) -> None:
+        """Take an encoded picture; from the successor's first keyframe on, only the successor's."""
+        if session is not self._unit_source:
+            is_new = self._next is not None and session is self._next.session
+            is_current = self._current is not None and session is self._current.session
+            if not unit.keyframe or not (is_new or is_current):
+                return
+            self._unit_source = session
+            self._sessions_seen += 1
+        received = ReceivedUnit(unit=unit, session=self._sessions_seen, camera_ns=camera_ns)
+        for listener in tuple(self._unit_listeners):
+            listener(received)
+
+    def _wish(self) -> UnitWish | None:
+        """Return what all who take units need together."""
+        if not self._unit_listeners:
+            return None
+        intervals = [each.keyframe_interval_s for each in self._unit_listeners.values()]
+        return UnitWish(keyframe_interval_s=min((each for each in intervals if each), default=None))
+
     async def _supervise(self) -> None:
         """Keep one good session; ends by itself only when no try can help."""
         failures = 0
@@ -220,7 +278,9 @@ class Stream:
                     await self._client.until_present(self.camera)
                 end = await self._replace()
             if is_final(end):
-                self._frames.end(StreamEnded(end.code, end.text))
+                self._end = StreamEnded(end.code, end.text)
+                self._frames.end(self._end)
+                self._has_ended.set()
                 return
             if end is None:
                 failures = 0
@@ -248,6 +308,8 @@ class Stream:
             self._current, self._next = self._next, None
             if old is not None:
                 await old.stop()
+                if old.session.ingress is not None:
+                    self._packets_lost_before += old.session.ingress.counts.packets_lost
         return end
 
 
