@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from support import leaks
+from support import leaks, screen
 from support.offline import Guard
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 WITH_SOCKETS = ("integration", "e2e", "faults")
+
+pytest_plugins = screen.plugins()
 
 # Examples have no time limit of their own: machines that test are busy.
 settings.register_profile("patient", deadline=None)
@@ -49,12 +51,16 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly that tests were left out for want of root."""
+    """Say loudly that tests were left out for want of root or of a screen."""
     skipped = terminalreporter.stats.get("skipped", [])
     count = sum("needs root" in str(report.longrepr) for report in skipped)
     if count:
         terminalreporter.write_line(
             f"NOT TESTED: {count} tests need root; run them with sudo.", red=True, bold=True
+        )
+    if screen.problem() is not None:
+        terminalreporter.write_line(
+            f"NOT TESTED: the window: {screen.problem()}", red=True, bold=True
         )
 
 

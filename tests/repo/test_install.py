@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOOLS = ["bash", "basename", "cat", "chmod", "dirname", "flock", "mkdir", "sha256sum", "rm"]
-FILES = ["pyproject.toml", "requirements.lock", "requirements-dev.lock", "scripts/install.sh"]
+FILES = [
+    "pyproject.toml",
+    "requirements.lock",
+    "requirements-viewer.lock",
+    "requirements-dev.lock",
+    "scripts/install.sh",
+]
 SYSTEM_PATH = 'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"'
 PYTHON = """#!/bin/sh
 case "$*" in
@@ -172,3 +178,40 @@ def test_a_failed_installation_is_tried_again(machine: Machine) -> None:
 
 def test_an_unknown_target_is_refused(machine: Machine) -> None:
     assert "usage" in machine.install("everything")[2]
+
+
+def test_where_there_is_a_display_the_demo_gets_its_window_and_says_so(machine: Machine) -> None:
+    machine.has("mosquitto")
+    code, events, _ = machine.install("demo", DISPLAY=":0")
+    said, done = events.index("for the window: Qt"), events.index("DONE packages")
+    assert code == 0
+    assert said < done
+    assert "libegl1" in events[done:]
+    assert "requirements-viewer.lock" in events
+
+
+def test_without_a_display_nothing_graphical_is_installed(machine: Machine) -> None:
+    _, events, _ = machine.install("demo")
+    assert "libegl1" not in events
+    assert "requirements-viewer.lock" not in events
+
+
+def test_a_demo_whose_window_may_not_be_installed_goes_on_without(machine: Machine) -> None:
+    machine.has("mosquitto")
+    code, events, _ = machine.install("demo", DISPLAY=":0", USER_ID="1000")
+    assert code == 0
+    assert "opens no window" in events
+    assert "-r requirements.lock" in events
+
+
+def test_what_holds_the_window_serves_the_demo_without_one(machine: Machine) -> None:
+    machine.has("mosquitto")
+    machine.install("demo", DISPLAY=":0")
+    assert machine.install("demo") == (0, "", "")
+
+
+def test_the_screen_that_shows_the_window_is_installed_for_the_tests(machine: Machine) -> None:
+    machine.has("mosquitto")
+    _, events, _ = machine.install("test")
+    assert "xvfb" in events
+    assert "xdotool" in events
