@@ -200,7 +200,8 @@ async def test_a_turn_server_that_never_answers_ends_at_the_deadline_and_closes_
 
 
 @pytest.mark.parametrize(
-    "address", [("224.0.0.1", 4000), ("0.0.0.0", 4000), ("192.0.2.1", 0)]  # noqa: S104
+    "address",
+    [("224.0.0.1", 4000), ("0.0.0.0", 4000), ("192.0.2.1", 0)],  # noqa: S104
 )
 async def test_a_relay_that_cannot_be_is_given_back(address: tuple[str, int]) -> None:
     async with stun_server(allocated(address)) as liar:
