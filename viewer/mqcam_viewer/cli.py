@@ -1,6 +1,7 @@
 """The ``mqcam-viewer`` command: the window, which cameras there are, how well one can be seen.
 
-It must not hold logic of the viewer: it reads arguments, prints, and turns errors into exit codes.
+Verbs that keep pictures are in ``keeping``. It must not hold logic of the viewer: it reads
+arguments, prints, and turns errors into exit codes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mqcam import log
-from mqcam.errors import ConfigError, CredentialsError, MqcamError
+from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
 from mqcam.private import check_libraries
 
-from mqcam_viewer import reach
+from mqcam_viewer import keeping, reach
 from mqcam_viewer.client import Client
 from mqcam_viewer.desktop import cli as window
 from mqcam_viewer.picture import jpeg
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 CREDENTIALS_VARIABLE = "MQCAM_CREDENTIALS"
 EXIT_FAILURE = 1
+EXIT_USAGE = 2
 EXIT_BAD_CONFIG = 78
 
 
@@ -61,13 +63,16 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--verbose", action="store_true", help="log what happens")
     verbs = main_parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     window.add_verb(verbs, common, seconds)
-    verbs.add_parser("list", parents=[common], help="show the cameras that the broker knows")
+    keeping.add_verbs(verbs, common, seconds)
+    cameras = verbs.add_parser("list", parents=[common], help="show the cameras of the broker")
+    cameras.set_defaults(run=list_cameras)
     probe = verbs.add_parser("probe", parents=[common], help="watch a camera and measure it")
     probe.add_argument("camera", metavar="CAM")
     probe.add_argument(
         "--seconds", type=seconds, default=10.0, help="0: until Ctrl-C (default: %(default)g)"
     )
     probe.add_argument("--live", action="store_true", help="show a line of statistics each second")
+    probe.set_defaults(run=probe_camera)
     probe.add_argument("--snapshot", type=Path, help="save the last picture as JPEG")
     return main_parser
 
@@ -191,8 +196,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_libraries()
         if options.verb == window.VERB:
             return window.show(options)
-        run = list_cameras if options.verb == "list" else probe_camera
-        return asyncio.run(run(options))
+        code: int = asyncio.run(options.run(options))
+    except UsageError as error:
+        print(f"mqcam-viewer: {error}", file=sys.stderr)
+        return EXIT_USAGE
     except (ConfigError, CredentialsError) as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_CONFIG
@@ -201,6 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_FAILURE
+    return code
 
 
 if __name__ == "__main__":

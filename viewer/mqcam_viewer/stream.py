@@ -102,6 +102,7 @@ class Stream:
         self._unit_source: Session | None = None
         self._sessions_seen = 0
         self._packets_lost_before = 0
+        self._units_dropped_before = 0
         self._end: StreamEnded | None = None
         self._has_ended = asyncio.Event()
         self._frames = FrameQueue()
@@ -165,6 +166,12 @@ class Stream:
             yield
         finally:
             del self._unit_listeners[listener]
+
+    @property
+    def units_dropped(self) -> int:
+        """Return how many encoded pictures were seen and could not be handed on."""
+        ingress = self._current.session.ingress if self._current else None
+        return self._units_dropped_before + (ingress.counts.units_dropped if ingress else 0)
 
     async def ended(self) -> StreamEnded:
         """Wait, however long, until no further try can help; returns why."""
@@ -310,6 +317,7 @@ class Stream:
                 await old.stop()
                 if old.session.ingress is not None:
                     self._packets_lost_before += old.session.ingress.counts.packets_lost
+                    self._units_dropped_before += old.session.ingress.counts.units_dropped
         return end
 
 

@@ -1,0 +1,56 @@
+"""Read a recorded file as a player would, and hear what FFmpeg finds wrong with it.
+
+It must not know how the file was made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import av
+import av.logging
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """What a file holds; times in seconds, ``complaints`` are FFmpeg's warnings and errors."""
+
+    pictures: list[av.VideoFrame]
+    times: list[float]
+    keyframes: list[float]
+    duration_s: float
+    complaints: list[str]
+
+
+def play(path: Path) -> Playback:
+    """Demultiplex and decode a whole file."""
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture(local=False) as messages, av.open(str(path)) as file:
+            stream = file.streams.video[0]
+            packets = [packet for packet in file.demux(stream) if packet.size]
+            duration_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        with av.logging.Capture(local=False) as more, av.open(str(path)) as file:
+            pictures = list(file.decode(video=0))
+    finally:
+        av.logging.restore_default_callback()
+        av.logging.set_level(None)
+    return Playback(
+        pictures=pictures,
+        times=[float(packet.pts * packet.time_base) for packet in packets],
+        keyframes=[float(p.pts * p.time_base) for p in packets if p.is_keyframe],
+        duration_s=duration_s,
+        complaints=[text for _, _, text in (*messages, *more)],
+    )
+
+
+def seek(path: Path, at_s: float) -> av.VideoFrame:
+    """Return the first picture that is shown after jumping to a moment."""
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        file.seek(round(at_s / stream.time_base), stream=stream)
+        return next(file.decode(video=0))
