@@ -1,7 +1,7 @@
 """Show the whole thing on one machine: broker, camera agent and viewer as separate processes.
 
-The viewer is the window where there is a display that it can open on, else statistics in the
-terminal. They know each other only through MQTT. Everything lives in a temporary folder that is removed at
+The viewer is the window where a display is there to open it on, else statistics in the terminal.
+They know each other only through MQTT. Everything lives in a temporary folder that is removed at
 the end. Settings come from the environment: ``DEMO_SOURCE`` (``pattern`` or a film file),
 ``DEMO_SECONDS`` (end after so many seconds; exit 0 only if video was seen).
 """
@@ -241,7 +241,9 @@ def demo(wish: Wish) -> int:
         start_camera(stack, state, wish.source)
         window = has_window(os.environ)
         if window:
-            print("demo: the window is open; close it, or press Ctrl-C, to end the demo", flush=True)
+            print(
+                "demo: the window is open; close it, or press Ctrl-C, to end the demo", flush=True
+            )
         code = watch(state, wish.seconds, window=window)
     if code == 0 and not window and SNAPSHOT.exists():
         print(f"last picture saved as {SNAPSHOT}")

@@ -58,6 +58,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"NOT TESTED: {count} tests need root; run them with sudo.", red=True, bold=True
         )
+    if any(screen.NO_SCREEN in str(report.longrepr) for report in skipped):
+        terminalreporter.write_line(
+            f"NOT TESTED: the window on a screen {screen.NO_SCREEN}", red=True, bold=True
+        )
     if screen.problem() is not None:
         terminalreporter.write_line(
             f"NOT TESTED: the window: {screen.problem()}", red=True, bold=True

@@ -5,17 +5,25 @@ It must not know the window.
 
 from __future__ import annotations
 
+import importlib
 import os
+import shutil
 from functools import cache
 
 ENVIRONMENT = {"QT_QPA_PLATFORM": "offscreen", "PYTEST_QT_API": "pyside6"}
+
+PROGRAMS = ("Xvfb", "openbox", "xdotool", "import")
+"""What shows a window to a test and presses its keys: an X server without a screen, a window
+manager (for the focus), a hand, and an eye (ImageMagick's)."""
+
+NO_SCREEN = "needs a screen of its own: apt-get install xvfb openbox xdotool imagemagick"
 
 
 @cache
 def problem() -> str | None:
     """Return why Qt cannot run here, None if it can."""
     try:
-        import PySide6.QtWidgets as _widgets  # noqa: F401, PLC0415
+        importlib.import_module("PySide6.QtWidgets")
     except ImportError as error:
         return str(error)
     return None
@@ -28,3 +36,8 @@ def plugins() -> list[str]:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     return ["pytestqt.plugin"]
+
+
+def is_complete() -> bool:
+    """Tell whether a window can be shown on an X server of our own."""
+    return problem() is None and all(map(shutil.which, PROGRAMS))

@@ -5,7 +5,7 @@ It must not load Qt before it is known that Qt can run here; without a window al
 
 from __future__ import annotations
 
-import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -18,6 +18,7 @@ from mqcam_viewer.client import load_viewer_credentials
 from mqcam_viewer.desktop import display
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from mqcam_viewer.desktop.app import Watched
@@ -49,9 +50,7 @@ def add_verb(
 def show(options: argparse.Namespace) -> int:
     """Show the window until it is closed; return the exit code. Raises CredentialsError."""
     credentials = load_viewer_credentials(options.credentials)
-    try:
-        import PySide6.QtCore as _qt  # noqa: F401, PLC0415
-    except ImportError:
+    if importlib.util.find_spec("PySide6") is None:
         return _refuse(MISSING_EXTRA, EXIT_MISSING)
     problem = display.problem(os.environ)
     if problem is not None:

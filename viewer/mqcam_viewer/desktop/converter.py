@@ -1,4 +1,4 @@
-"""Decoded pictures to the pixels that the screen takes: BGRA, in colours that are said, not guessed.
+"""Decoded pictures to the pixels that the screen takes: BGRA, with their colour space said.
 
 It must not know Qt. It runs in the engine's thread; PyAV lets other threads run meanwhile.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import av
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 if TYPE_CHECKING:
+    import av
+
     from mqcam_viewer.frames import Frame
 
 HD_HEIGHT = 720

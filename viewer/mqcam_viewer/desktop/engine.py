@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mqcam.errors import BrokerError
@@ -122,8 +123,9 @@ class Engine:
         while not self._is_stopped:
             try:
                 client = Client(self._credentials, ice=self._ice, on_broker=self._broker_changed)
-                async with client, client.follow(lambda: self._cameras_changed(client)):
-                    self._cameras_changed(client)
+                tell_cameras = partial(self._cameras_changed, client)
+                async with client, client.follow(tell_cameras):
+                    tell_cameras()
                     await self._watch_wanted(client)
             except BrokerError as error:
                 self._tell(BrokerChanged(is_connected=False, trouble=str(error)))

@@ -77,6 +77,8 @@ TONES = {
 WORKING = frozenset({State.CONNECTING, State.RESTARTING, State.STILL, State.RECONNECTING})
 """States that end by themselves: something turns while they last."""
 
+TOLD_BY_DETAIL = frozenset({State.LIVE, State.CONNECTING, State.RECONNECTING, State.OFFLINE})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraView:
@@ -98,6 +100,13 @@ class CameraView:
     def is_working(self) -> bool:
         """Tell whether the state will end by itself."""
         return self.state in WORKING
+
+    @property
+    def summary(self) -> str:
+        """Return the one line of the list: the state is left out where the detail tells it."""
+        if self.state in TOLD_BY_DETAIL:
+            return self.detail or self.state.value
+        return words.line(self.state.value, self.detail)
 
     @property
     def accessible(self) -> str:
@@ -138,18 +147,8 @@ class Model:
                 self.broker = event
             case CamerasChanged(cameras=cameras):
                 self._hear(cameras, now)
-            case Connecting(camera=name):
-                self._say(name, State.CONNECTING)
-            case Playing(camera=name):
-                self._say(name, State.LIVE)
-                self._camera(name).has_played = True
-                self._camera(name).seen_at = now
-            case Interrupted(camera=name, code=_, text=text, is_final=is_final):
-                self._interrupt(name, text, is_final=is_final)
-            case Measured(camera=name):
-                self._camera(name).measured = event
-                if event.idle_s < STILL_S:
-                    self._camera(name).seen_at = now
+            case Connecting() | Playing() | Interrupted() | Measured():
+                self._apply_to_session(event, now)
             case SnapshotSaved(path=path):
                 self.notice = f"Saved {path.name} in {path.parent}"
             case SnapshotFailed(text=text):
@@ -186,9 +185,7 @@ class Model:
             capture = camera.status.capture if camera.status else None
             mode = words.video_mode(capture.height, capture.fps_max) if capture else ""
             trouble = capture.text if capture and capture.state in CAPTURE_TROUBLE else ""
-            return CameraView(
-                name=name, state=state, detail=trouble or words.line(state.value, mode)
-            )
+            return CameraView(name=name, state=state, detail=trouble or mode)
         if state is State.LIVE and camera.measured is not None:
             figures = _figures(camera.measured)
             return CameraView(
@@ -237,6 +234,22 @@ class Model:
         host = self.broker.address.partition("://")[2].rpartition(":")[0]
         return words.line(host, "TLS" if self.broker.is_encrypted else "not encrypted")
 
+    def _apply_to_session(
+        self, event: Connecting | Playing | Interrupted | Measured, now: datetime
+    ) -> None:
+        camera = self._camera(event.camera)
+        match event:
+            case Connecting():
+                self._say(event.camera, State.CONNECTING)
+            case Playing():
+                self._say(event.camera, State.LIVE)
+                camera.has_played, camera.seen_at = True, now
+            case Interrupted(text=text, is_final=is_final):
+                self._interrupt(event.camera, text, is_final=is_final)
+            case Measured(idle_s=idle_s):
+                camera.measured = event
+                camera.seen_at = now if idle_s < STILL_S else camera.seen_at
+
     def _hear(self, cameras: Mapping[str, Status | None], now: datetime) -> None:
         for name, status in cameras.items():
             camera = self._camera(name)
@@ -277,18 +290,11 @@ class Model:
         camera = self._camera(name)
         if name != self.chosen:
             return (State.ONLINE if camera.is_present else State.OFFLINE), ""
-        capture = camera.status.capture if camera.status else None
         if camera.state is State.LIVE:
-            idle_s = camera.measured.idle_s if camera.measured else 0.0
-            if idle_s < STILL_S:
-                return State.LIVE, ""
-            if capture and capture.state in CAPTURE_TROUBLE:
-                return State.RESTARTING, words.sentence(capture.text)
-            return State.STILL, f"No new picture for {idle_s:.0f} s"
-        if camera.state is State.REFUSED:
-            return State.REFUSED, camera.why
+            return _judge_picture(camera)
         # With the broker away, that a camera was lost is no news of the camera.
-        if not camera.is_present and camera.status is not None and self._broker_stands():
+        is_away = not camera.is_present and camera.status is not None and self._broker_stands()
+        if is_away and camera.state is not State.REFUSED:
             return State.OFFLINE, ""
         return camera.state, camera.why
 
@@ -300,6 +306,17 @@ class Model:
 
     def _camera(self, name: str) -> _Camera:
         return self.cameras.setdefault(name, _Camera())
+
+
+def _judge_picture(camera: _Camera) -> tuple[State, str]:
+    """Return whether pictures that came still come, and what keeps them."""
+    idle_s = camera.measured.idle_s if camera.measured else 0.0
+    capture = camera.status.capture if camera.status else None
+    if idle_s < STILL_S:
+        return State.LIVE, ""
+    if capture is not None and capture.state in CAPTURE_TROUBLE:
+        return State.RESTARTING, words.sentence(capture.text)
+    return State.STILL, f"No new picture for {idle_s:.0f} s"
 
 
 def _figures(measured: Measured) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mqcam_viewer.picture import jpeg
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import av
 
 

@@ -34,9 +34,9 @@ from PySide6.QtWidgets import (
 )
 
 from mqcam_viewer.desktop import icons, theme
+from mqcam_viewer.desktop.fonts import font
 from mqcam_viewer.desktop.model import CameraView, State, Tone
 from mqcam_viewer.desktop.naming import named
-from mqcam_viewer.desktop.fonts import font
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ class Rows(QAbstractListModel):
             case Qt.ItemDataRole.AccessibleTextRole:
                 return view.accessible
             case Qt.ItemDataRole.ToolTipRole:
-                return view.detail or None
+                return view.summary
             case Qt.ItemDataRole.UserRole:
                 return view
             case _:
@@ -130,13 +130,10 @@ class RowPainter(QStyledItemDelegate):
             weight=500 if is_away else 600,
         )
         is_trouble = view.tone in {Tone.WARNING, Tone.BAD}
-        text = view.detail or view.state.value
-        if view.state in {State.RESTARTING, State.REFUSED}:
-            text = view.state.value if not view.detail else f"{view.state.value}: {view.detail}"
         _paint_line(
             painter,
             QRectF(place.left() + 42, place.top() + 27, place.width() - 64, 18),
-            text,
+            view.summary,
             theme.TONE_COLOURS[view.tone] if is_trouble else theme.MUTED,
             pixels=theme.DETAIL_PX,
             weight=400,
@@ -255,7 +252,9 @@ class Sidebar(QFrame):
 
     def _headline(self) -> QHBoxLayout:
         mark = QLabel()
-        mark.setPixmap(icons.pixmap("camera", theme.ACCENT, size=22, ratio=self.devicePixelRatioF()))
+        mark.setPixmap(
+            icons.pixmap("camera", theme.ACCENT, size=22, ratio=self.devicePixelRatioF())
+        )
         line = QHBoxLayout()
         line.setContentsMargins(20, 20, 14, 18)
         line.setSpacing(10)

@@ -23,8 +23,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mqcam_viewer.desktop import icons, theme
-from mqcam_viewer.desktop.model import State
 from mqcam_viewer.desktop.fonts import font
+from mqcam_viewer.desktop.model import State
 
 if TYPE_CHECKING:
     from mqcam_viewer.desktop.converter import Picture
@@ -106,6 +106,16 @@ class Tile(QWidget):
         self.update()
 
     @property
+    def is_turning(self) -> bool:
+        """Tell whether something turns while a person waits."""
+        return self._turning.isActive()
+
+    @property
+    def notice(self) -> str:
+        """Return what is written over the picture for a moment."""
+        return self._notice
+
+    @property
     def aspect(self) -> float:
         """Return width by height of the picture, the theme's while there is none."""
         if self._image is None or self._image.height() == 0:
@@ -163,7 +173,9 @@ class Tile(QWidget):
         shade = QLinearGradient(area.topLeft(), QPointF(area.left(), theme.GRADIENT_HEIGHT))
         shade.setColorAt(0, QColor(0, 0, 0, SHADE))
         shade.setColorAt(1, QColor(0, 0, 0, 0))
-        painter.fillRect(QRectF(area.left(), area.top(), area.width(), theme.GRADIENT_HEIGHT), shade)
+        painter.fillRect(
+            QRectF(area.left(), area.top(), area.width(), theme.GRADIENT_HEIGHT), shade
+        )
         painter.setFont(font(14, 600))
         painter.setPen(QColor(theme.TEXT))
         name = QRectF(area.left() + 14, area.top() + 12, area.width() - 120, theme.PILL_HEIGHT)

@@ -5,10 +5,9 @@ It must not know the engine or the network: the model has the words, ``Wishes`` 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
@@ -27,6 +26,7 @@ from mqcam_viewer.desktop.tile import Tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from mqcam_viewer.desktop.model import CameraView, Model
     from mqcam_viewer.desktop.slot import Slot
@@ -72,9 +72,8 @@ class Stage(QWidget):
         room = self.rect().adjusted(theme.MARGIN, 2, -theme.MARGIN, -theme.MARGIN)
         width = min(room.width(), round(room.height() * self.tile.aspect))
         size = QSize(width, round(width / self.tile.aspect))
-        # At the top, under its title; in the middle of what is left at the sides.
-        left = room.left() + (room.width() - size.width()) // 2
-        place = QRect(left, room.top(), size.width(), size.height())
+        place = QRect(QPoint(), size)
+        place.moveCenter(room.center())
         if place != self.tile.geometry():
             self.tile.setGeometry(place)
 
@@ -94,7 +93,7 @@ class Window(QMainWindow):
         self._wishes = wishes
         self._now = now
         self.setWindowTitle(TITLE)
-        self.resize(1280, 760)
+        self.resize(1280, 704)
         self.setMinimumSize(640, 400)
         self.sidebar = Sidebar()
         self.sidebar.chosen.connect(self.choose)
