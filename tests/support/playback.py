@@ -33,7 +33,8 @@ def play(path: Path) -> Playback:
         with av.logging.Capture(local=False) as messages, av.open(str(path)) as file:
             stream = file.streams.video[0]
             packets = [packet for packet in file.demux(stream) if packet.size]
-            duration_s = float(stream.duration * stream.time_base) if stream.duration else 0.0
+            times = [(seconds(packet.pts, stream), packet.is_keyframe) for packet in packets]
+            duration_s = seconds(stream.duration or 0, stream)
         with av.logging.Capture(local=False) as more, av.open(str(path)) as file:
             pictures = list(file.decode(video=0))
     finally:
@@ -41,8 +42,8 @@ def play(path: Path) -> Playback:
         av.logging.set_level(None)
     return Playback(
         pictures=pictures,
-        times=[float(packet.pts * packet.time_base) for packet in packets],
-        keyframes=[float(p.pts * p.time_base) for p in packets if p.is_keyframe],
+        times=[at for at, _ in times],
+        keyframes=[at for at, is_keyframe in times if is_keyframe],
         duration_s=duration_s,
         complaints=[text for _, _, text in (*messages, *more)],
     )
@@ -52,5 +53,10 @@ def seek(path: Path, at_s: float) -> av.VideoFrame:
     """Return the first picture that is shown after jumping to a moment."""
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
-        file.seek(round(at_s / stream.time_base), stream=stream)
+        file.seek(round(at_s / (stream.time_base or 1)), stream=stream)
         return next(file.decode(video=0))
+
+
+def seconds(ticks: int | None, stream: av.VideoStream) -> float:
+    """Return a time of a stream in seconds."""
+    return float((ticks or 0) * (stream.time_base or 0))
