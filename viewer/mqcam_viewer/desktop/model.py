@@ -170,10 +170,10 @@ class Model:
             self._say(name, State.CONNECTING)
 
     def rows(self, containing: str = "") -> list[str]:
-        """Return the names of the cameras, those present first, that contain a text."""
+        """Return the names of the cameras that contain a text, in an order that stays."""
         wanted = containing.casefold().strip()
         found = [name for name in self.cameras if wanted in name.casefold()]
-        return sorted(found, key=lambda name: (not self._is_here(name), name.casefold()))
+        return sorted(found, key=lambda name: (name.casefold(), name))
 
     def view(self, name: str, now: datetime) -> CameraView:
         """Return how a camera stands."""
@@ -187,7 +187,7 @@ class Model:
             trouble = capture.text if capture and capture.state in CAPTURE_TROUBLE else ""
             return CameraView(name=name, state=state, detail=trouble or mode)
         if state is State.LIVE and camera.measured is not None:
-            figures = _figures(camera.measured)
+            figures = _figures(camera.measured, camera.status)
             return CameraView(
                 name=name,
                 state=state,
@@ -319,9 +319,10 @@ def _judge_picture(camera: _Camera) -> tuple[State, str]:
     return State.STILL, f"No new picture for {idle_s:.0f} s"
 
 
-def _figures(measured: Measured) -> tuple[str, ...]:
+def _figures(measured: Measured, status: Status | None) -> tuple[str, ...]:
     """Return mode, bit rate, latency, and what only the long line says; empty where unknown."""
+    wanted_fps = status.capture.fps_max if status else None
     latency = "" if measured.latency_ms is None else f"{measured.latency_ms:.0f} ms"
     bitrate = "" if measured.bitrate_bps is None else words.rate(measured.bitrate_bps)
-    mode = words.video_mode(measured.height, round(measured.fps))
+    mode = words.video_mode(measured.height, wanted_fps or measured.fps)
     return (mode, bitrate, latency, f"{measured.fps:.1f} fps", measured.path)

@@ -36,6 +36,7 @@ SPINNER_PX = 32
 ICON_PX = 32
 SHADE = 150
 """Darkness of the shade under the name, 0 to 255."""
+WORDS_WIDTH = 460
 KEPT_DELAYS = 10_000
 
 
@@ -204,6 +205,8 @@ class Tile(QWidget):
         """Write a headline and a sentence in the middle, under an icon or what turns."""
         middle = area.center()
         top = middle.y() - 52
+        if self._image is not None:
+            self._paint_ground(painter, area, detail, top - 18)
         if shape:
             ratio = self.devicePixelRatioF()
             drawn = icons.pixmap(shape, colour, size=ICON_PX, ratio=ratio)
@@ -216,10 +219,22 @@ class Tile(QWidget):
         painter.drawText(line, Qt.AlignmentFlag.AlignCenter, title)
         painter.setFont(font(theme.BASE_PX))
         painter.setPen(QColor(theme.MUTED))
-        width = min(460.0, area.width() - 40)
+        width = min(WORDS_WIDTH, area.width() - 40)
         text = QRectF(middle.x() - width / 2, top + 72, width, 60)
         flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
         painter.drawText(text, int(flags) | int(Qt.TextFlag.TextWordWrap), detail)
+
+    def _paint_ground(self, painter: QPainter, area: QRectF, detail: str, top: float) -> None:
+        """Darken what lies under the words, so that they can be read on any picture."""
+        painter.setFont(font(theme.BASE_PX))
+        wide = painter.fontMetrics().horizontalAdvance(detail)
+        lines = 1 + wide // WORDS_WIDTH
+        width = min(max(wide, 160), WORDS_WIDTH, area.width() - 40) + 56
+        ground = QRectF(0, top, width, 112 + 18 * lines if detail else 104)
+        ground.moveCenter(QPointF(area.center().x(), ground.center().y()))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(7, 9, 12, 150))
+        painter.drawRoundedRect(ground, theme.TILE_RADIUS, theme.TILE_RADIUS)
 
     def _paint_spinner(self, painter: QPainter, centre: QPointF, colour: str) -> None:
         ring = QRectF(0, 0, SPINNER_PX, SPINNER_PX)

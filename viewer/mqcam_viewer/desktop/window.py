@@ -93,7 +93,7 @@ class Window(QMainWindow):
         self._wishes = wishes
         self._now = now
         self.setWindowTitle(TITLE)
-        self.resize(1280, 704)
+        self.resize(1280, 640)
         self.setMinimumSize(640, 400)
         self.sidebar = Sidebar()
         self.sidebar.chosen.connect(self.choose)

@@ -195,12 +195,12 @@ def test_what_the_session_that_was_left_still_says_is_not_heard() -> None:
     assert model.view("front", NOON).state is State.ONLINE
 
 
-def test_rows_are_those_present_first_and_can_be_filtered() -> None:
+def test_rows_keep_their_order_when_a_camera_goes_and_can_be_filtered() -> None:
     cameras = {"Zoo": status(), "attic": None, "barn": status()}
     model = Model()
     model.apply(CamerasChanged(cameras=cameras), NOON)
 
-    assert model.rows() == ["barn", "Zoo", "attic"]
+    assert model.rows() == ["attic", "barn", "Zoo"]
     assert model.rows(" ZO ") == ["Zoo"]
     assert model.census == "2 online  ·  1 offline"
 
