@@ -243,8 +243,8 @@ class IcePath:
 
     async def close(self) -> None:
         """Stop looking and close the sockets."""
-        if not self._is_closed and self.refused:
-            counts = {reason.value: count for reason, count in self.refused.items()}
+        if not self._is_closed and self.refused.total():
+            counts = {reason.value: count for reason, count in self.refused.items() if count}
             logger.info("candidates of the peer refused", extra=fields(**counts))
         self._is_settled = self._is_closed = True
         await self._servers.close()

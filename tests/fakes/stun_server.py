@@ -34,8 +34,12 @@ class StunServer(asyncio.DatagramProtocol):
         except ValueError:
             return  # data of a channel
         answer = self._reply(request, addr)
-        if answer is not None:
-            self._transport.sendto(answer, addr)
+        self.send(answer, addr)
+
+    def send(self, data: bytes | None, addr: tuple[str, int]) -> None:
+        """Send an answer, now or later; None is silence."""
+        if data is not None and not self._transport.is_closing():
+            self._transport.sendto(data, addr)
 
 
 @contextlib.asynccontextmanager
@@ -74,9 +78,7 @@ def mapped(address: tuple[str, int]) -> Reply:
     return reply
 
 
-def allocated(
-    relayed: tuple[str, int], *, lifetime_s: int = 600
-) -> Reply:
+def allocated(relayed: tuple[str, int], *, lifetime_s: int = 600) -> Reply:
     """Give everybody this relayed address, whatever he asks."""
 
     def reply(request: Message, addr: tuple[str, int]) -> bytes:

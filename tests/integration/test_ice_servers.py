@@ -16,8 +16,10 @@ from support.coturn import PASSWORD, USER, Coturn, free_port, is_available
 from support.trickling import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from aioice.stun import Message
 
 NEEDS_COTURN = pytest.mark.skipif(not is_available(), reason="needs coturn")
 DOCUMENTATION = ("192.0.2.77", 4000)
@@ -227,12 +229,12 @@ async def test_a_relay_that_comes_after_the_path_stands_is_given_back() -> None:
 
     async with stun_server(silent) as late:
 
-        def slow(request, addr):  # type: ignore[no-untyped-def]
+        def slow(request: Message, addr: tuple[str, int]) -> bytes | None:
             answers.append(request.message_method.name)
             if gate.is_set():
                 return reply(request, addr)
             asyncio.get_running_loop().call_later(
-                0.3, lambda: late._transport.sendto(reply(request, addr), addr)
+                0.3, lambda: late.send(reply(request, addr), addr)
             )
             return None
 
@@ -245,10 +247,10 @@ async def test_a_relay_that_comes_after_the_path_stands_is_given_back() -> None:
             assert pair.viewer.found == []
 
 
-async def until(condition, timeout_s: float = 3.0) -> None:  # type: ignore[no-untyped-def]
+async def until(condition: Callable[[], bool], timeout_s: float = 3.0) -> None:
     """Wait for a condition of another task."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the gathering tells nobody but the peer
             await asyncio.sleep(0.005)
 
 

@@ -1,7 +1,7 @@
 """A long line between two hosts: each packet arrives later than it was sent.
 
-Run as ``delayline.py HOST HOST DELAY_MS``; it opens the TUN interface of each host and ends with its
-input. This kernel may have no netem. It must not know what the packets are.
+Run as ``delayline.py HOST HOST DELAY_MS``; it opens the TUN interface of each host and ends with
+its input. This kernel may have no netem. It must not know what the packets are.
 """
 
 from __future__ import annotations
@@ -60,5 +60,6 @@ def serve(ends: tuple[int, int], delay_s: float) -> None:
 
 if __name__ == "__main__":
     opened = (open_interface(sys.argv[1]), open_interface(sys.argv[2]))
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     serve(opened, float(sys.argv[3]) / 1000)

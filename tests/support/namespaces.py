@@ -39,7 +39,7 @@ def enter(namespace: str) -> None:
 
     Raises OSError.
     """
-    with open(f"/var/run/netns/{namespace}") as file:
+    with Path("/var/run/netns", namespace).open() as file:
         if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), namespace)

@@ -1,4 +1,4 @@
-"""The programs as shipped on hosts that reach each other only as a test wants: broker, camera, viewer.
+"""Broker, camera and viewer as shipped, on hosts that reach each other only as a test wants.
 
 It must not know what is looked for. Needs root.
 """
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from support.certificates import Authority
 from support.coturn import PASSWORD, USER, Coturn
-from support.namespaces import Apart
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from support.namespaces import Apart
 
 TIMEOUT_S = 30.0
 BROKER_PORT = 8883
