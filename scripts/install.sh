@@ -38,7 +38,6 @@ missing_packages() { # adds to PACKAGES: the Debian packages that this profile n
   if [ "$PROFILE" != check ]; then
     command -v mosquitto >/dev/null || PACKAGES+=(mosquitto)
   fi
-  # Tests that build networks of their own run as root only.
   if [ "$PROFILE" = test ]; then
     missing_of_window
     if [ ${#MISSING[@]} -gt 0 ] && ! (may_install) 2>/dev/null; then
@@ -47,8 +46,11 @@ missing_packages() { # adds to PACKAGES: the Debian packages that this profile n
     fi
     PACKAGES+=("${MISSING[@]}")
   fi
+  # Tests that build networks of their own run as root only.
   if [ "$PROFILE" = test ] && [ "$(id -u)" = 0 ]; then
     command -v ip >/dev/null || PACKAGES+=(iproute2)
+    command -v nft >/dev/null || PACKAGES+=(nftables)
+    command -v turnserver >/dev/null || PACKAGES+=(coturn)
   fi
 }
 
