@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING
 from mqcam.errors import MqcamError
 from support.broker import ShippedBroker
 
-from bench import footprint, joins, latency, paths, processes, sharing, slow_servers, window
+from bench import (
+    footprint,
+    joins,
+    latency,
+    paths,
+    processes,
+    recording,
+    sharing,
+    slow_servers,
+    window,
+)
 from bench.figures import Verdict
 from bench.stage import Stage
 from bench.table import as_json, draw
@@ -38,6 +48,7 @@ MEASUREMENTS: dict[str, Measure] = {
     "servers": slow_servers.measure,
     "paths": paths.measure,
     "window": window.measure,
+    "recording": recording.measure,
 }
 RUNS = 5
 

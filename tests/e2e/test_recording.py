@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
+from mqcam.media import MediaTransport
+from mqcam.offer import offered_video
 from mqcam_device.sources.marker import read_marker
+from mqcam_viewer import Recorder, Recording, Shelf
 from mqcam_viewer.keeping import duration
 from support.agent import SMALL, RunningAgent
 from support.playback import play, seek
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 40.0
 START_TIMEOUT_S = 15.0
 POLL_S = 0.05
+PAYLOAD_TYPE = offered_video(cname="", rtcp_ssrc=1).payload_type
 
 
 def command(broker: ShippedBroker, verb: str, *arguments: str | Path) -> list[str]:
@@ -206,6 +210,39 @@ def test_a_recording_outlives_the_camera(broker: ShippedBroker, tmp_path: Path) 
     assert 2.0 <= summary["gap_seconds"] <= 10.0
     longest = max(after - before for before, after in pairwise(played.times))
     assert longest == pytest.approx(summary["gap_seconds"], abs=0.01)
+
+
+async def test_a_lossy_path_loses_no_picture(
+    broker: ShippedBroker,
+    camera: RunningAgent,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every fortieth packet is lost once; what is sent again fills the holes, and is no loss."""
+    handle = MediaTransport._handle_rtp_data
+    seen = lost = 0
+
+    async def lossy(self: MediaTransport, data: bytes, arrival_time_ms: int) -> None:
+        nonlocal seen, lost
+        seen += 1
+        is_retransmission = data[1] & 0x7F != PAYLOAD_TYPE
+        if seen > 100 and seen % 40 == 0 and not is_retransmission:
+            lost += 1
+            return
+        await handle(self, data, arrival_time_ms)
+
+    monkeypatch.setattr(MediaTransport, "_handle_rtp_data", lossy)
+    file = tmp_path / "lossy.mp4"
+    async with viewer(broker) as client, client.watch(camera.name, is_decoding=False) as stream:
+        recorder = Recorder(stream, Recording(Shelf(file, camera=camera.name)))
+        summary = await recorder.run(6.0)
+        report = await stream.report()
+    played = play(file)
+
+    assert lost >= 5
+    assert summary.frames_lost == summary.frames_dropped == report.packets_lost == 0
+    assert gaps(numbers(played.pictures)) == []
+    assert len(played.pictures) == summary.frames_received
 
 
 async def test_keyframes_come_only_while_somebody_records(
