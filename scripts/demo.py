@@ -207,7 +207,7 @@ def has_window(environment: Mapping[str, str]) -> bool:
 def viewer_command(state: Path, seconds: float, *, window: bool) -> list[str]:
     """Return the viewer's command line."""
     if window:
-        verb: list[str | Path] = ["window", "--pictures", Path.cwd()]
+        verb: list[str | Path] = ["window"]
     else:
         verb = ["probe", CAMERA, "--live", "--snapshot", SNAPSHOT]
     common = ["--credentials", state / f"{VIEWER}.yaml", "--seconds", seconds, "--loopback"]

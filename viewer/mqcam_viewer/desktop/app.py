@@ -116,9 +116,9 @@ class App:
         """Watch these cameras and no others."""
         self._engine.watch(cameras)
 
-    def snapshot(self, camera: str) -> None:
+    def snapshot(self, camera: str, ending: str) -> None:
         """Save the newest picture."""
-        self._engine.snapshot(camera, self._pictures)
+        self._engine.snapshot(camera, self._pictures, ending)
 
     def slot(self, camera: str) -> Slot:
         """Return where the newest picture is."""

@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mqcam.ice import IceSettings
-
+from mqcam_viewer import reach
 from mqcam_viewer.client import load_viewer_credentials
 from mqcam_viewer.desktop import display
 
@@ -59,7 +58,7 @@ def show(options: argparse.Namespace) -> int:
 
     watched = run(
         credentials,
-        ice=IceSettings(loopback=options.loopback),
+        ice=reach.settings(options),
         seconds=options.seconds or None,
         pictures=options.pictures,
     )

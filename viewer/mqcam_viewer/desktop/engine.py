@@ -44,6 +44,9 @@ BROKER_RETRY_S = 2.0
 REFUSED_RETRY_S = 30.0
 """The same, where waiting alone cannot cure it."""
 
+TOGETHER_S = 0.03
+"""News of cameras that come within this time are told at once."""
+
 
 class Engine:
     """Follow the cameras, watch those that are wanted, put their pictures into slots."""
@@ -58,6 +61,7 @@ class Engine:
         self._wanted: frozenset[str] = frozenset()
         self._wanted_changed = asyncio.Event()
         self._watched: dict[str, tuple[Watching, asyncio.Task[None]]] = {}
+        self._telling: asyncio.TimerHandle | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work: asyncio.Task[None] | None = None
@@ -86,9 +90,9 @@ class Engine:
         """Watch these cameras and no others."""
         self._post(lambda: self._want(cameras))
 
-    def snapshot(self, camera: str, folder: Path) -> None:
+    def snapshot(self, camera: str, folder: Path, ending: str) -> None:
         """Save the newest picture of a watched camera; the result is told."""
-        self._post(lambda: self._begin_snapshot(camera, folder))
+        self._post(lambda: self._begin_snapshot(camera, folder, ending))
 
     # the engine's own thread
 
@@ -170,7 +174,7 @@ class Engine:
         self._wanted = cameras
         self._wanted_changed.set()
 
-    def _begin_snapshot(self, camera: str, folder: Path) -> None:
+    def _begin_snapshot(self, camera: str, folder: Path, ending: str) -> None:
         watching, _ = self._watched.get(camera, (None, None))
         if watching is None or watching.last is None:
             self._tell(SnapshotFailed(camera=camera, text="there is no picture yet"))
@@ -179,7 +183,7 @@ class Engine:
 
         async def write() -> None:
             try:
-                path = await asyncio.to_thread(save, picture, camera, folder)
+                path = await asyncio.to_thread(save, picture, camera, folder, ending=ending)
             except OSError as error:
                 text = error.strerror or str(error)
                 self._tell(SnapshotFailed(camera=camera, text=f"{folder}: {text}"))
@@ -202,4 +206,11 @@ class Engine:
         )
 
     def _cameras_changed(self, client: Client) -> None:
+        """Tell soon, once for all that come together: a new subscription brings every camera."""
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            self._telling = loop.call_later(TOGETHER_S, self._tell_cameras, client)
+
+    def _tell_cameras(self, client: Client) -> None:
+        self._telling = None
         self._tell(CamerasChanged(cameras=client.known()))

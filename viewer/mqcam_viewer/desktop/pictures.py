@@ -9,7 +9,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
-from mqcam_viewer.picture import jpeg
+from mqcam_viewer.picture import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     import av
 
 
-def save(picture: av.VideoFrame, camera: str, folder: Path) -> Path:
-    """Write a picture as JPEG into a folder, which is made; return its path. Raises OSError."""
+def save(picture: av.VideoFrame, camera: str, folder: Path, *, ending: str = "jpg") -> Path:
+    """Write a picture into a folder, which is made; return its path. Raises OSError.
+
+    ``ending`` is ``jpg``, or ``png`` for one that loses nothing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    content = jpeg(picture)
+    content = encode(picture, folder / f"picture.{ending}")
     stem = f"{camera} {time.strftime('%Y-%m-%d %H-%M-%S')}"
     for number in itertools.count(1):
-        path = folder / (f"{stem}.jpg" if number == 1 else f"{stem} ({number}).jpg")
+        path = folder / (f"{stem}.{ending}" if number == 1 else f"{stem} ({number}).{ending}")
         try:
             with path.open("xb") as file:
                 file.write(content)

@@ -135,12 +135,11 @@ class Watching:
         self, now: float, counted: deque[tuple[float, int]], path: CandidatePairInfo | None
     ) -> Measured:
         recent = [each for each in self._times if now - each[0] < WINDOW_S]
-        first, last = self._times[0][0], self._times[-1][0]
-        span_s = min(WINDOW_S, max(now - first, 0.001))
+        last = self._times[-1][0]
         known = [latency for _, latency in recent if latency is not None]
         return Measured(
             camera=self._camera,
-            fps=len(recent) / span_s,
+            fps=fps([at for at, _ in recent]),
             width=self.last.width if self.last else 0,
             height=self.last.height if self.last else 0,
             bitrate_bps=rate_bps(counted),
@@ -148,6 +147,13 @@ class Watching:
             path=describe(path),
             idle_s=now - last,
         )
+
+
+def fps(times: list[float]) -> float:
+    """Return how many pictures a second came between the first and the last, 0 of fewer than two."""
+    if len(times) < 2:  # noqa: PLR2004
+        return 0.0
+    return (len(times) - 1) / max(times[-1] - times[0], 0.001)
 
 
 def rate_bps(counted: deque[tuple[float, int]]) -> int | None:

@@ -41,8 +41,8 @@ class Wishes(Protocol):
     def watch(self, cameras: frozenset[str]) -> None:
         """Watch these cameras and no others."""
 
-    def snapshot(self, camera: str) -> None:
-        """Save the newest picture."""
+    def snapshot(self, camera: str, ending: str) -> None:
+        """Save the newest picture as ``jpg`` or ``png``."""
 
     def slot(self, camera: str) -> Slot:
         """Return where the newest picture is."""
@@ -158,10 +158,17 @@ class Window(QMainWindow):
         self._model.choose(name)
         self.refresh()
 
-    def save_snapshot(self) -> None:
+    def save_jpeg(self) -> None:
         """Save the picture that is shown."""
+        self._save("jpg")
+
+    def save_png(self) -> None:
+        """Save the picture that is shown without any loss."""
+        self._save("png")
+
+    def _save(self, ending: str) -> None:
         if self._model.chosen is not None and self._model.is_live:
-            self._wishes.snapshot(self._model.chosen)
+            self._wishes.snapshot(self._model.chosen, ending)
 
     def toggle_statistics(self) -> None:
         """Show the figures, or hide them."""
@@ -213,7 +220,7 @@ class Window(QMainWindow):
     def _make_buttons(self) -> dict[str, QToolButton]:
         made = {}
         for shape, name, key, action in (
-            ("snapshot", "Save a snapshot", "S", self.save_snapshot),
+            ("snapshot", "Save a snapshot", "S", self.save_jpeg),
             ("statistics", "Show the figures", "I", None),
             ("expand", "Full screen", "F", self.toggle_full_screen),
         ):
@@ -262,7 +269,8 @@ class Window(QMainWindow):
 
     def _make_shortcuts(self) -> None:
         for keys, action in (
-            (("S",), self.save_snapshot),
+            (("S",), self.save_jpeg),
+            (("Shift+S",), self.save_png),
             (("I",), self.toggle_statistics),
             (("F", "F11"), self.toggle_full_screen),
             (("Esc",), self.leave_full_screen),

@@ -20,6 +20,12 @@ def test_a_snapshot_is_a_jpeg_named_after_camera_and_time(tmp_path: Path) -> Non
     assert path.read_bytes()[:2] == b"\xff\xd8"
 
 
+def test_a_snapshot_that_loses_nothing_is_a_png(tmp_path: Path) -> None:
+    path = save(flat(64, 36, PICTURE), "front", tmp_path, ending="png")
+
+    assert path.read_bytes()[1:4] == b"PNG"
+
+
 def test_no_snapshot_replaces_another_one(tmp_path: Path) -> None:
     saved = {save(flat(64, 36, PICTURE), "front", tmp_path) for _ in range(5)}
 

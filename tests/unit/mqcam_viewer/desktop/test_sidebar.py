@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from mqcam_viewer.desktop.app import dress
 from mqcam_viewer.desktop.model import CameraView, State
 from mqcam_viewer.desktop.sidebar import Rows, Sidebar
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
 
 FRONT = CameraView(name="front", state=State.LIVE, detail="720p30")
 DOOR = CameraView(name="door", state=State.OFFLINE, detail="Last seen today at 14:02")

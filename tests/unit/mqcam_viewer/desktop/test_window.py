@@ -35,8 +35,8 @@ class Wishes:
     def watch(self, cameras: frozenset[str]) -> None:
         self.watched.append(cameras)
 
-    def snapshot(self, camera: str) -> None:
-        self.snapshots.append(camera)
+    def snapshot(self, camera: str, ending: str) -> None:
+        self.snapshots.append(f"{camera}.{ending}")
 
     def slot(self, camera: str) -> Slot:
         return self.slots[camera]
@@ -103,7 +103,9 @@ def test_s_saves_what_is_live_and_its_name_is_told(
     window: Window, wishes: Wishes, qtbot: QtBot, model: Model
 ) -> None:
     qtbot.keyClick(window, Qt.Key.Key_S)
-    assert wishes.snapshots == ["front"]
+    qtbot.keyClick(window, Qt.Key.Key_S, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.mouseClick(window.buttons["snapshot"], Qt.MouseButton.LeftButton)
+    assert wishes.snapshots == ["front.jpg", "front.png", "front.jpg"]
 
     model.apply(SnapshotSaved(camera="front", path=Path("/pictures/front.jpg")), NOON)
     window.show_notice(model.notice)
