@@ -150,7 +150,7 @@ class Watching:
 
 
 def fps(times: list[float]) -> float:
-    """Return how many pictures a second came between the first and the last, 0 of fewer than two."""
+    """Return the pictures a second between the first and the last, 0 of fewer than two."""
     if len(times) < 2:  # noqa: PLR2004
         return 0.0
     return (len(times) - 1) / max(times[-1] - times[0], 0.001)
