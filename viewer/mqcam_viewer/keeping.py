@@ -231,7 +231,10 @@ def tell(summary: Summary, *, is_json: bool) -> None:
         f"  {summary.bytes / 1e6:.1f} MB  {summary.files} file{'s' if summary.files > 1 else ''}\n"
     )
     if summary.gaps:
-        sys.stdout.write(f"{summary.gaps} gaps, {summary.gap_seconds:.1f} s without a picture\n")
+        plural = "s" if summary.gaps > 1 else ""
+        sys.stdout.write(
+            f"{summary.gaps} gap{plural}, {summary.gap_seconds:.1f} s without a picture\n"
+        )
     missing = summary.frames_lost + summary.frames_dropped
     if missing:
         sys.stdout.write(f"{missing} pictures are missing: lost on the way, or the disk was slow\n")
