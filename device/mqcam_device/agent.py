@@ -16,6 +16,7 @@ from mqcam.protocol.effects import Effect, Ended, RemoteCandidates, Send, Starte
 from mqcam.protocol.messages import CaptureState, IceServer
 
 from mqcam_device.peers import Peers
+from mqcam_device.wallclock import believable_second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ class Agent:
 
     async def _shut_down(self, session: MqttSession) -> None:
         self._is_stopping = True
-        last = self._endpoint.stop(self._now())
+        last = self._endpoint.stop(self._now(), since=believable_second())
         self.driver.close()
         await self._peers.close()
         await session.stop([outgoing(effect) for effect in last if isinstance(effect, Send)])

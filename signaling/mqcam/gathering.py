@@ -121,6 +121,7 @@ class Gathering:
         self._allow_loopback = allow_loopback
         self._outcomes: dict[Target, Outcome] = {}
         self._tasks: dict[asyncio.Task[None], Target] = {}
+        self._spare: set[Relay] = set()
         self._resolver = Resolver()
         self._is_settled = False
         self._is_finished = False
@@ -170,6 +171,7 @@ class Gathering:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(relay.wait_closed() for relay in self._spare))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         target = self._tasks.pop(task)
@@ -257,14 +259,20 @@ class Gathering:
             # Reading the system's certificates takes longer than others of this loop may wait.
             context = await asyncio.to_thread(ssl.create_default_context)
         relay = await self._first_relay(target, endpoints[:ENDPOINT_LIMIT], context)
+        outcome = Outcome.LIED
         try:
             outcome = self._take(relay)
-        except BaseException:
-            await relay.wait_closed()
-            raise
-        if outcome is not Outcome.FOUND:
-            await relay.wait_closed()
+        finally:
+            if outcome is not Outcome.FOUND:
+                relay.close()
         return outcome
+
+    async def _allocate(
+        self, target: Target, endpoint: Endpoint, context: ssl.SSLContext | None
+    ) -> Relay:
+        relay = await allocate(target, endpoint, self._checks.new_protocol(), context=context)
+        self._spare.add(relay)  # whatever happens to those who wait for it, close() finds it
+        return relay
 
     def _take(self, relay: Relay) -> Outcome:
         if self._is_settled:
@@ -287,6 +295,7 @@ class Gathering:
         text = self._judged(candidate)
         if self._is_known(candidate):
             return Outcome.UNUSED
+        self._spare.discard(relay)
         self._checks.add_relay(relay, candidate)
         self._on_found(text)
         return Outcome.FOUND
@@ -296,24 +305,25 @@ class Gathering:
     ) -> Relay:
         """Try a server's addresses one beside the other; the first that works is taken."""
         tries: list[asyncio.Task[Relay]] = []
+        chosen: Relay | None = None
         try:
             for endpoint in endpoints:
-                work = allocate(target, endpoint, self._checks.new_protocol(), context=context)
+                work = self._allocate(target, endpoint, context)
                 tries.append(asyncio.create_task(work, name=f"mqcam-allocate {target.url}"))
                 await asyncio.wait(tries, timeout=STAGGER_S, return_when=asyncio.FIRST_COMPLETED)
-                if (relay := _winner(tries)) is not None:
-                    return relay
+                if (chosen := _winner(tries)) is not None:
+                    return chosen
             for each in asyncio.as_completed(tries):
-                with contextlib.suppress(Exception):
-                    return await each
+                with contextlib.suppress(OSError, TransactionError, ValueError):
+                    chosen = await each
+                    return chosen
             return tries[0].result()  # raises: the reason of the address that is preferred
         finally:
-            chosen = _winner(tries)
             for task in tries:
                 task.cancel()
             for result in await asyncio.gather(*tries, return_exceptions=True):
                 if not isinstance(result, BaseException) and result is not chosen:
-                    await result.wait_closed()
+                    result.close()
 
     # what is found
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ALLOCATION_LIFETIME_S: Final = 600
 LIFETIME_FLOOR_S: Final = 60
 CHANNEL_REFRESH_S: Final = 500
-RELEASE_LIMIT_S: Final = 0.3
+RELEASE_LIMIT_S: Final = 0.2
 WAITING_LIMIT: Final = 256
 STREAM_CHUNK_MESSAGES: Final = 64
 HEADER_BYTES: Final = 4
@@ -191,7 +191,7 @@ class Relay:
         task.add_done_callback(self._sends.discard)
 
     def close(self) -> None:
-        """Give the address back; ``protocol.connection_lost`` follows within 0.3 s."""
+        """Give the address back; ``protocol.connection_lost`` follows within 0.2 s."""
         if self._release is None:
             self._release = asyncio.create_task(self._give_back(), name="mqcam-relay-release")
 

@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import Credentials, load_credentials
@@ -91,6 +92,7 @@ class Client:
         )
         self._sessions: dict[SessionKey, Session] = {}
         self._gone: set[str] = set()
+        self._left_at: dict[str, float] = {}
         self._watched: Counter[str] = Counter()
         self._status_arrived = asyncio.Event()
         self._statuses_seen = 0
@@ -230,10 +232,21 @@ class Client:
                 "'mqcam-viewer list' shows those that it knows",
             )
         if status is None or not self._is_present(camera):
+            since = self.offline_since(camera)
+            when = "" if since is None else f" since {_clock_time(since)}"
             raise SessionError(
-                "offline", f"the camera {camera} is offline: check its power and its network"
+                "offline", f"the camera {camera} is offline{when}: check its power and its network"
             )
         return status
+
+    def offline_since(self, camera: str) -> datetime | None:
+        """Return when a camera left, if it said so or we saw it; None where nobody knows."""
+        if self._is_present(camera):
+            return None
+        status = self._endpoint.statuses.get(camera)
+        said = None if status is None or status.state != OFFLINE else status.since
+        at = self._left_at.get(camera) if said is None else said
+        return None if at is None else datetime.fromtimestamp(at).astimezone()
 
     def _is_present(self, camera: str) -> bool:
         status = self._endpoint.statuses.get(camera)
@@ -285,13 +298,21 @@ class Client:
                 self._sessions[new] = session
             case Ended(key=key, code=code, text=text):
                 self._sessions.pop(key).ended(code, text)
-            case StatusChanged(device=device, gone=gone):
+            case StatusChanged(device=device, status=status, gone=gone):
+                self._note_leaving(device, status, gone=gone)
                 (self._gone.add if gone else self._gone.discard)(device)
                 self._statuses_seen += 1
                 self._status_arrived.set()
                 self._on_status()
             case _:
                 raise RuntimeError(f"a viewer has no use for {type(effect).__name__}")
+
+    def _note_leaving(self, camera: str, status: Status | None, *, gone: bool) -> None:
+        """Keep when a camera left before our eyes; one that was away before says it itself."""
+        if not gone:
+            self._left_at.pop(camera, None)
+        elif status is not None and status.state != OFFLINE and camera not in self._gone:
+            self._left_at[camera] = time.time()
 
     async def _next_status(self) -> None:
         """Wait for a status; the caller bounds it."""
@@ -335,3 +356,9 @@ async def connect(
         client.watch(camera, want=want) as stream,
     ):
         yield stream
+
+
+def _clock_time(at: datetime) -> str:
+    """Return the time of day, with the date of another day."""
+    is_today = at.date() == datetime.now().astimezone().date()
+    return f"{at:%H:%M}" if is_today else f"{at:%d %B, %H:%M}"
