@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import tempfile
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -45,6 +46,7 @@ class XServer:
 
     def __init__(self) -> None:
         self.environment: dict[str, str] = {}
+        self._state = tempfile.TemporaryDirectory(prefix="mqcam-state-")
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -60,7 +62,8 @@ class XServer:
             display = f":{number.readline().strip()}"
         left_out = {"WAYLAND_DISPLAY", "QT_QPA_PLATFORM", "DISPLAY"}
         kept = {name: value for name, value in os.environ.items() if name not in left_out}
-        self.environment = {**kept, "DISPLAY": display}
+        # What programs remember is forgotten with the server.
+        self.environment = {**kept, "DISPLAY": display, "XDG_STATE_HOME": self._state.name}
         self._processes.append(
             subprocess.Popen(["openbox"], env=self.environment, stdout=quiet, stderr=quiet)
         )
@@ -79,6 +82,7 @@ class XServer:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._state.cleanup()
 
     def window_of(self, pid: int) -> str:
         """Wait for the visible window of a process; return X's name for it."""

@@ -25,6 +25,7 @@ from mqcam_viewer.desktop.events import (
     SnapshotFailed,
     SnapshotSaved,
 )
+from mqcam_viewer.desktop.memory import load, store
 from mqcam_viewer.desktop.model import Model
 from mqcam_viewer.desktop.window import Window
 from mqcam_viewer.statistics import Percentiles, percentiles
@@ -72,9 +73,11 @@ class App:
     """One window and its engine."""
 
     def __init__(
-        self, credentials: Credentials, *, ice: IceSettings, pictures: Path, wished: str | None
+        self, credentials: Credentials, *, ice: IceSettings, pictures: Path, memory: Path
     ) -> None:
-        self._model = Model(wished=wished)
+        self._memory = memory
+        self._model = Model()
+        self._model.remember(load(memory))
         self._pictures = pictures
         self._bridge = Bridge()
         self._bridge.told.connect(self._take, Qt.ConnectionType.QueuedConnection)
@@ -96,6 +99,7 @@ class App:
         self._bridge.told.disconnect(self._take)
         if not self._engine.stop(STOP_TIMEOUT_S):
             logger.error("the engine did not end in time")
+        store(self._memory, self._model.memory)
 
     def watched(self) -> Watched:
         """Return what was shown so far."""
@@ -146,6 +150,12 @@ def pictures_folder() -> Path:
     return Path(QStandardPaths.writableLocation(place)) / SNAPSHOTS
 
 
+def memory_file(credentials: Credentials) -> Path:
+    """Return where the window of an account remembers: cameras of two brokers may share a name."""
+    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.StateLocation)
+    return Path(place) / f"window-{credentials.namespace}-{credentials.name}.json"
+
+
 def dress(app: QApplication) -> None:
     """Give the program its looks."""
     app.setApplicationName(PROGRAM)
@@ -161,7 +171,12 @@ def run(
     os.environ.setdefault(*PAINT_AT_ONCE)
     qt = QApplication([PROGRAM])
     dress(qt)
-    app = App(credentials, ice=ice, pictures=pictures or pictures_folder(), wished=None)
+    app = App(
+        credentials,
+        ice=ice,
+        pictures=pictures or pictures_folder(),
+        memory=memory_file(credentials),
+    )
     app.window.closed.connect(qt.quit)
     ending = QTimer()
     ending.setSingleShot(True)

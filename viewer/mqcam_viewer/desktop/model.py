@@ -23,6 +23,7 @@ from mqcam_viewer.desktop.events import (
     SnapshotFailed,
     SnapshotSaved,
 )
+from mqcam_viewer.desktop.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,12 +134,13 @@ class Model:
     cameras: dict[str, _Camera] = field(default_factory=dict)
     chosen: str | None = None
     wished: str | None = None
-    """Chosen as soon as it is heard of, until a person chooses."""
+    """Chosen at the beginning, if it is there."""
     broker: BrokerChanged | None = None
     notice: str = ""
     """What the last errand of the person came to."""
     failure: str = ""
     """Why nothing will change any more."""
+    _seen_before: dict[str, datetime] = field(default_factory=dict)
 
     def apply(self, event: Event, now: datetime) -> None:
         """Take an event that happened at ``now``, in local time."""
@@ -157,6 +159,17 @@ class Model:
                 self.failure = text
             case PictureReady():
                 pass
+
+    def remember(self, memory: Memory) -> None:
+        """Begin with what was true when the window was closed."""
+        self.wished = memory.chosen
+        self._seen_before = dict(memory.seen)
+
+    @property
+    def memory(self) -> Memory:
+        """Return what is worth knowing next time."""
+        seen = {name: each.seen_at for name, each in self.cameras.items() if each.seen_at}
+        return Memory(chosen=self.chosen or self.wished, seen={**self._seen_before, **seen})
 
     def choose(self, name: str | None) -> None:
         """Show another camera, or none; the one before is no longer watched."""
@@ -180,7 +193,11 @@ class Model:
         camera = self._camera(name)
         state, why = self._state(name)
         if state is State.OFFLINE:
-            return CameraView(name=name, state=state, detail=words.last_seen(camera.seen_at, now))
+            return CameraView(
+                name=name,
+                state=state,
+                detail=words.last_seen(camera.seen_at or self._seen_before.get(name), now),
+            )
         if state is State.ONLINE:
             capture = camera.status.capture if camera.status else None
             mode = words.video_mode(capture.height, capture.fps_max) if capture else ""
@@ -263,10 +280,8 @@ class Model:
 
     def _choose_first(self) -> None:
         """Choose the camera of last time, else the first that is there."""
-        if self.wished is not None and self.wished in self.cameras:
-            self.choose(self.wished)
-        elif self.wished is None:
-            self.choose(next((name for name in self.rows() if self._is_here(name)), None))
+        here = [name for name in self.rows() if self._is_here(name)]
+        self.choose(self.wished if self.wished in here else next(iter(here), None))
 
     def _interrupt(self, name: str, text: str, *, is_final: bool) -> None:
         if is_final:

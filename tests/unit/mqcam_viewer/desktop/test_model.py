@@ -19,6 +19,7 @@ from mqcam_viewer.desktop.events import (
     SnapshotFailed,
     SnapshotSaved,
 )
+from mqcam_viewer.desktop.memory import Memory
 from mqcam_viewer.desktop.model import Model, State, Tone
 
 NOON = datetime(2026, 3, 2, 12, 0).astimezone()
@@ -69,6 +70,26 @@ def test_the_first_camera_that_is_there_is_chosen() -> None:
 
     assert model.chosen == "front"
     assert model.view("front", NOON).state is State.CONNECTING
+
+
+def test_what_was_seen_before_the_window_opened_is_remembered() -> None:
+    model = Model()
+    model.remember(Memory(chosen="front", seen={"away": NOON, "gone": NOON}))
+    model.apply(CamerasChanged(cameras={"away": None, "door": status(), "front": status()}), LATER)
+
+    assert model.chosen == "front"
+    assert model.view("away", LATER).detail == "Last seen today at 12:00"
+    assert model.memory == Memory(
+        chosen="front", seen={"away": NOON, "gone": NOON, "door": LATER, "front": LATER}
+    )
+
+
+def test_a_camera_of_last_time_that_is_away_is_not_waited_for() -> None:
+    model = Model()
+    model.remember(Memory(chosen="front"))
+    model.apply(CamerasChanged(cameras={"front": None, "door": status()}), NOON)
+
+    assert model.chosen == "door"
 
 
 def test_a_person_s_choice_is_kept_when_cameras_come_and_go() -> None:
