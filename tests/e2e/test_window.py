@@ -107,7 +107,7 @@ def test_live_video_keys_and_a_camera_that_comes_back(
 
     assert code == 0
     assert report["camera"] == "yard"
-    assert report["pictures"] > 30
+    assert report["pictures"] > 3
     assert report["draw_ms"]["p50"] > 0
 
 
