@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING
 from mqcam.errors import MqcamError
 from support.broker import ShippedBroker
 
-from bench import footprint, joins, latency, processes, sharing
+from bench import (
+    footprint,
+    joins,
+    latency,
+    paths,
+    processes,
+    recording,
+    sharing,
+    slow_servers,
+    window,
+)
 from bench.figures import Verdict
 from bench.stage import Stage
 from bench.table import as_json, draw
@@ -35,6 +45,10 @@ MEASUREMENTS: dict[str, Measure] = {
     "sharing": sharing.measure,
     "footprint": footprint.measure,
     "latency": latency.measure,
+    "servers": slow_servers.measure,
+    "paths": paths.measure,
+    "window": window.measure,
+    "recording": recording.measure,
 }
 RUNS = 5
 

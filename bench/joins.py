@@ -25,9 +25,10 @@ from bench.stage import CAMERA
 from bench.stock_viewer import StockViewer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from mqcam.ice import IceSettings
     from mqcam.protocol.messages import Answer
     from support.agent import RunningAgent
 
@@ -122,12 +123,14 @@ async def _join_stock(camera: StockCameraProcess) -> list[Join]:
     return joins
 
 
-async def join_ours(credentials: Path) -> Join:
+async def join_ours(
+    credentials: Path, ice: IceSettings = LOOPBACK, *, camera: str = CAMERA
+) -> Join:
     """Watch until the first picture with a client of its own."""
     with answers() as seen:
-        async with Client(credentials, ice=LOOPBACK) as client:
+        async with Client(credentials, ice=ice) as client:
             began_at = time.monotonic()
-            async with client.watch(CAMERA) as stream:
+            async with client.watch(camera) as stream:
                 frame = await next_frame(stream)
                 drawn_ms(frame)  # fails unless the picture is whole
         session, answered_at = seen[0]
@@ -140,9 +143,9 @@ async def join_ours(credentials: Path) -> Join:
     )
 
 
-async def join_stock(path: str) -> Join:
+async def join_stock(path: str, servers: Sequence[dict[str, str]] = ()) -> Join:
     """Watch until the first picture with a stock peer connection of its own."""
-    async with StockViewer(path) as viewer:
+    async with StockViewer(path, servers=servers) as viewer:
         picture = await viewer.frame()
         decoded_at = time.monotonic()
     if read_marker(picture) is None:
@@ -150,6 +153,7 @@ async def join_stock(path: str) -> Join:
     return Join(
         answer_ms=(viewer.answered_at - viewer.offered_at) * 1000,
         first_frame_ms=(decoded_at - viewer.offered_at) * 1000,
+        watch_ms=(decoded_at - viewer.began_at) * 1000,
     )
 
 

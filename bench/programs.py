@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bench import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 START_S = 20.0
 STOP_S = 5.0
@@ -22,10 +22,12 @@ READY = "ready"
 
 
 @contextlib.asynccontextmanager
-async def program(module: str, *arguments: str) -> AsyncIterator[Process]:
-    """Run a module of the bench inside the block."""
+async def program(
+    module: str, *arguments: str, command: Sequence[str] = ()
+) -> AsyncIterator[Process]:
+    """Run a module of the bench inside the block; ``command`` goes before it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments, stdin=PIPE, stdout=PIPE, cwd=ROOT
+        *command, sys.executable, "-m", module, *arguments, stdin=PIPE, stdout=PIPE, cwd=ROOT
     )
     try:
         yield process

@@ -6,6 +6,7 @@ It must not know what is measured.
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from bench.stock_viewer import Line
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from support.broker import ShippedBroker
 
@@ -73,19 +74,19 @@ class Stage:
         broker.credentials("device", CAMERA)
 
     @contextlib.contextmanager
-    def agent(self) -> Iterator[RunningAgent]:
-        """Run ``mqcam-device run``; entering blocks until the broker knows the camera."""
-        with RunningAgent(self._broker, name=CAMERA, settings=AGENT_SETTINGS) as agent:
+    def agent(self, *, name: str = CAMERA, ice: str = "") -> Iterator[RunningAgent]:
+        """Run ``mqcam-device run``; entering blocks until the broker knows the camera.
+
+        ``ice`` is what its configuration says about servers.
+        """
+        with RunningAgent(self._broker, name=name, settings=AGENT_SETTINGS, ice=ice) as agent:
             yield agent
 
     @contextlib.asynccontextmanager
     async def stock_camera(self) -> AsyncIterator[StockCameraProcess]:
         """Run the stock camera, resting."""
-        with tempfile.TemporaryDirectory(prefix="mqcam-bench-") as folder:
-            path = str(Path(folder) / "socket")
-            async with program("bench.stock_camera", path) as process:
-                await expect(process, READY)
-                yield StockCameraProcess(pid=process.pid, path=path)
+        async with stock_camera() as camera:
+            yield camera
 
     @contextlib.asynccontextmanager
     async def audience(self, stock: StockCameraProcess | None = None) -> AsyncIterator[Audience]:
@@ -97,3 +98,16 @@ class Stage:
         )
         async with program("bench.audience", *where) as process:
             yield Audience(process)
+
+
+@contextlib.asynccontextmanager
+async def stock_camera(
+    *, servers: Sequence[dict[str, str]] = (), command: Sequence[str] = ()
+) -> AsyncIterator[StockCameraProcess]:
+    """Run the stock camera, resting; ``command`` runs it on another host, ``servers`` help it."""
+    with tempfile.TemporaryDirectory(prefix="mqcam-bench-") as folder:
+        path = str(Path(folder) / "socket")
+        arguments = (path, json.dumps(servers))
+        async with program("bench.stock_camera", *arguments, command=command) as process:
+            await expect(process, READY)
+            yield StockCameraProcess(pid=process.pid, path=path)

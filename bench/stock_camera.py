@@ -2,8 +2,8 @@
 
 It shows the same pattern with the same encoder as the agent, with a keyframe each ``GOP`` frames as
 cameras have it. Everything else must be aiortc's own. Started as ``python -m bench.stock_camera
-SOCKET``; offers come in and answers go out over that socket, a line of JSON each. The end of
-standard input ends it.
+SOCKET [SERVERS]``; offers come in and answers go out over that socket, a line of JSON each. The end
+of standard input ends it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import av
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
+    RTCIceServer,
     RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
@@ -29,6 +30,8 @@ from bench.picture import GOP, SOURCE
 from bench.programs import READY, standard_input
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mqcam_device.media import AccessUnit, SourceState, StreamInfo
 
 CLOCK = Fraction(1, 1_000_000)
@@ -66,8 +69,9 @@ class PacketTrack(MediaStreamTrack):
 class StockCamera:
     """One source, one track and one peer connection per viewer."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, servers: Sequence[dict[str, str]]) -> None:
         self._loop = loop
+        self._servers = servers
         self._tracks: set[PacketTrack] = set()
         self._source = make_source(SOURCE)
         self._since_keyframe = 0
@@ -83,7 +87,9 @@ class StockCamera:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one viewer until it hangs up."""
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connection = RTCPeerConnection(
+            RTCConfiguration(iceServers=[RTCIceServer(**each) for each in self._servers])
+        )
         track = PacketTrack()
         try:
             while line := await reader.readline():
@@ -137,9 +143,9 @@ def _ignore_state(_state: SourceState, _info: StreamInfo | None, _text: str) -> 
     """Do nothing: the pattern always runs."""
 
 
-async def run(path: str) -> None:
+async def run(path: str, servers: Sequence[dict[str, str]]) -> None:
     """Serve on a socket until standard input ends."""
-    camera = StockCamera(asyncio.get_running_loop())
+    camera = StockCamera(asyncio.get_running_loop(), servers)
     camera.start()
     lines = await standard_input()
     async with await asyncio.start_unix_server(camera.serve, path):
@@ -149,4 +155,4 @@ async def run(path: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1]))
+    asyncio.run(run(sys.argv[1], json.loads(sys.argv[2]) if len(sys.argv) > 2 else []))  # noqa: PLR2004

@@ -11,10 +11,11 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from av.video.frame import VideoFrame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 ANSWER_S = 10.0
@@ -54,15 +55,19 @@ class Line:
 class StockViewer:
     """Watch the stock camera inside ``async with``; entering ends with the answer applied."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, servers: Sequence[dict[str, str]] = ()) -> None:
         self._line = Line(path)
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._connection = RTCPeerConnection(
+            RTCConfiguration(iceServers=[RTCIceServer(**each) for each in servers])
+        )
+        self.began_at = 0.0
         self.offered_at = 0.0
         self.answered_at = 0.0
 
     async def __aenter__(self) -> Self:
         """Offer and take the answer; candidates are gathered before, as ours are."""
         connection = self._connection
+        self.began_at = time.monotonic()
         connection.addTransceiver("video", direction="recvonly")
         await connection.setLocalDescription(await connection.createOffer())
         await self._line.__aenter__()

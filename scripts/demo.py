@@ -1,5 +1,6 @@
 """Show the whole thing on one machine: broker, camera agent and viewer as separate processes.
 
+The viewer is the window where a display is there to open it on, else statistics in the terminal.
 They know each other only through MQTT. Everything lives in a temporary folder that is removed at
 the end. Settings come from the environment: ``DEMO_SOURCE`` (``pattern`` or a film file),
 ``DEMO_SECONDS`` (end after so many seconds; exit 0 only if video was seen).
@@ -7,6 +8,7 @@ the end. Settings come from the environment: ``DEMO_SOURCE`` (``pattern`` or a f
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -21,6 +23,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mqcam_viewer.desktop import display
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -188,16 +192,32 @@ def start_camera(stack: ExitStack, state: Path, source: str) -> None:
     camera.wait_ready()
 
 
-def watch(state: Path, seconds: float) -> int:
+def has_window(environment: Mapping[str, str]) -> bool:
+    """Tell whether the window can be shown; where only something is missing, say what."""
+    if not (environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")):
+        return False
+    problem = display.problem(environment)
+    if problem is None and importlib.util.find_spec("PySide6") is None:
+        problem = "PySide6 is not installed"
+    if problem is not None:
+        print(f"demo: no window: {problem}", flush=True)
+    return problem is None
+
+
+def viewer_command(state: Path, seconds: float, *, window: bool) -> list[str]:
+    """Return the viewer's command line."""
+    if window:
+        verb: list[str | Path] = ["window"]
+    else:
+        verb = ["probe", CAMERA, "--live", "--snapshot", SNAPSHOT]
+    common = ["--credentials", state / f"{VIEWER}.yaml", "--seconds", seconds, "--loopback"]
+    return [str(part) for part in (BIN / "mqcam-viewer", *verb, *common)]
+
+
+def watch(state: Path, seconds: float, *, window: bool) -> int:
     """Run the viewer in the foreground until its time is over; return its exit code."""
-    command = [
-        BIN / "mqcam-viewer", "probe", CAMERA,
-        "--credentials", state / f"{VIEWER}.yaml",
-        "--seconds", str(seconds),
-        "--loopback", "--live",
-        "--snapshot", SNAPSHOT,
-    ]  # fmt: skip
-    viewer = subprocess.Popen([str(part) for part in command])
+    command = viewer_command(state, seconds, window=window)
+    viewer = subprocess.Popen(command)
     try:
         return viewer.wait()
     except KeyboardInterrupt:
@@ -219,8 +239,13 @@ def demo(wish: Wish) -> int:
         state.chmod(0o711)  # mosquitto drops root and must reach its own folder below
         start_broker(stack, state, free_port())
         start_camera(stack, state, wish.source)
-        code = watch(state, wish.seconds)
-    if code == 0 and SNAPSHOT.exists():
+        window = has_window(os.environ)
+        if window:
+            print(
+                "demo: the window is open; close it, or press Ctrl-C, to end the demo", flush=True
+            )
+        code = watch(state, wish.seconds, window=window)
+    if code == 0 and not window and SNAPSHOT.exists():
         print(f"demo: video was seen; the last picture is in {SNAPSHOT}")
     return code
 

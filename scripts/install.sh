@@ -4,7 +4,8 @@
 # It says what it will install before it does, does nothing when nothing is missing, and where it
 # may not install it ends with one sentence that says who could. Debian packages go to the system,
 # the page of the browser tests gets its libraries beside it, everything else goes to .venv in this
-# folder. Nothing graphical is installed but, for `make test`, a browser that runs without a screen.
+# folder. What the window needs is installed for the tests, and for the demo where there is a
+# display; a demo that may not install it goes on without a window.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # mosquitto and ip are there, a user's PATH may not be
@@ -39,8 +40,7 @@ choose_browser() { # sets BROWSER: whether there is one for tests, or can be
   if [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; then BROWSER=yes; fi
 }
 
-missing_packages() { # sets PACKAGES: the Debian packages that this profile needs and lacks
-  PACKAGES=()
+missing_packages() { # adds to PACKAGES: the Debian packages that this profile needs and lacks
   if [ ! -x .venv/bin/python ] && ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
     if [ "$PYTHON" = "$(command -v python3)" ]; then
       PACKAGES+=(python3-venv)
@@ -51,14 +51,52 @@ missing_packages() { # sets PACKAGES: the Debian packages that this profile need
   if [ "$PROFILE" != check ]; then
     command -v mosquitto >/dev/null || PACKAGES+=(mosquitto)
   fi
+  if [ "$PROFILE" = test ]; then
+    missing_of_window
+    if [ ${#MISSING[@]} -gt 0 ] && ! (may_install) 2>/dev/null; then
+      echo "mqcam: NOT TESTED: the window on a screen: that needs ${MISSING[*]}, which may not be installed here."
+      MISSING=()
+    fi
+    PACKAGES+=("${MISSING[@]}")
+  fi
   # Tests that build networks of their own run as root only.
   if [ "$PROFILE" = test ] && [ "$(id -u)" = 0 ]; then
     command -v ip >/dev/null || PACKAGES+=(iproute2)
+    command -v nft >/dev/null || PACKAGES+=(nftables)
+    command -v turnserver >/dev/null || PACKAGES+=(coturn)
   fi
   if [ "$BROWSER" = yes ]; then
     command -v chromium >/dev/null || PACKAGES+=(chromium)
     command -v npm >/dev/null || PACKAGES+=(npm)
   fi
+}
+
+missing_of_window() { # sets MISSING: the Debian packages that the window, or its test, lacks
+  local known pair
+  MISSING=()
+  known=$(ldconfig -p 2>/dev/null || true)
+  for pair in "${LIBRARIES[@]}"; do
+    case "$known" in *"${pair%%=*} "*) ;; *) MISSING+=("${pair#*=}") ;; esac
+  done
+  if command -v dpkg >/dev/null && ! dpkg -s fonts-inter >/dev/null 2>&1; then
+    MISSING+=(fonts-inter)
+  fi
+  [ "$PROFILE" = test ] || return 0
+  for pair in "${SCREEN[@]}"; do
+    command -v "${pair%%=*}" >/dev/null || MISSING+=("${pair#*=}")
+  done
+}
+
+choose_window() { # the demo opens a window where there is a display, and what it needs can be had
+  [ "$PROFILE" = demo ] || return 0
+  [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || return 0
+  missing_of_window
+  if [ ${#MISSING[@]} -gt 0 ] && ! (may_install) 2>/dev/null; then
+    echo "mqcam: the demo opens no window: that needs ${MISSING[*]}, which may not be installed here."
+    return 0
+  fi
+  PACKAGES+=("${MISSING[@]}")
+  LOCK=requirements-viewer.lock
 }
 
 may_install() { # sets AS_ROOT: the words to put before a command that installs packages
@@ -81,6 +119,8 @@ announce() {
       echo "    (its service is left disabled and stopped: mqcam starts a broker of its own)" ;;
     esac
   fi
+  [ "$STAMPED" = yes ] || [ "$LOCK" != requirements-viewer.lock ] ||
+    echo "  * for the window: Qt (PySide6), 250 MB in the same .venv"
   [ "$STAMPED" = yes ] || echo "  * Python packages from $LOCK, and this checkout, into ${PWD}/.venv"
   [ "$PAGE_STAMPED" = yes ] || echo "  * npm packages from $PAGE/package-lock.json, beside it; none of them runs anything"
 }
@@ -89,6 +129,19 @@ install_packages() {
   "${AS_ROOT[@]}" bash scripts/install-packages.sh "${PACKAGES[@]}" >>"$LOG" 2>&1 ||
     die "could not install ${PACKAGES[*]}: is the network up, and no other installation running? What apt-get said is in $LOG."
 }
+
+# Libraries that Qt loads, and programs that show the window to a test, with their packages.
+LIBRARIES=(
+  libGL.so.1=libgl1 libEGL.so.1=libegl1 libxkbcommon.so.0=libxkbcommon0
+  libfontconfig.so.1=libfontconfig1 libglib-2.0.so.0=libglib2.0-0 libxcb-cursor.so.0=libxcb-cursor0
+  libxcb-icccm.so.4=libxcb-icccm4 libxcb-image.so.0=libxcb-image0
+  libxcb-keysyms.so.1=libxcb-keysyms1 libxcb-render-util.so.0=libxcb-render-util0
+  libxcb-shape.so.0=libxcb-shape0 libxcb-xkb.so.1=libxcb-xkb1
+  libxkbcommon-x11.so.0=libxkbcommon-x11-0
+)
+SCREEN=(
+  Xvfb=xvfb xauth=xauth openbox=openbox xdotool=xdotool xwininfo=x11-utils import=imagemagick
+)
 
 make_venv() {
   if ! .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -122,10 +175,15 @@ exec 9>build/install.lock
 flock 9 # two targets at once: the second waits, and finds everything done
 
 # The stamp says for which files, and which folder, the .venv was made.
+PACKAGES=()
+choose_window
 STAMP=".venv/.installed-$LOCK"
-WANTED=$({ pwd; cat pyproject.toml requirements.lock requirements-dev.lock; } | sha256sum)
+WANTED=$({ pwd; cat pyproject.toml requirements*.lock; } | sha256sum)
 STAMPED=no
-for stamp in "$STAMP" .venv/.installed-requirements-dev.lock; do # the latter holds the former
+# Later ones hold what the ones before them hold.
+for lock in $LOCK requirements-viewer.lock requirements-dev.lock; do
+  stamp=".venv/.installed-$lock"
+  if [ "$LOCK" = requirements-dev.lock ] && [ "$lock" != "$LOCK" ]; then continue; fi
   if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$WANTED" ]; then STAMPED=yes; fi
 done
 if [ "$STAMPED" = yes ]; then PYTHON=.venv/bin/python; else choose_python; fi

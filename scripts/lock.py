@@ -13,19 +13,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 UV = Path(sys.executable).with_name("uv")
 OLDEST_PYTHON = "3.11"
-LOCKS = {"requirements.lock": "build", "requirements-dev.lock": "dev"}
-"""Lock file, and the dependency group of pyproject.toml that it holds beside the program's own."""
+LOCKS = {
+    "requirements.lock": ("build", []),
+    "requirements-viewer.lock": ("build", ["viewer"]),
+    "requirements-dev.lock": ("dev", ["viewer"]),
+}
+"""Lock file, and what it holds beside the program's own dependencies: a group, and extras."""
 
 
-def lock(name: str, group: str, *, upgrade: bool) -> int:
+def lock(name: str, group: str, extras: list[str], *, upgrade: bool) -> int:
     """Write one lock file and return uv's exit code; without ``upgrade`` keep pins that hold."""
     command = [
         str(UV),
         *("pip", "compile", "pyproject.toml", "--quiet", "--group", group, "--output-file", name),
+        *(f"--extra={extra}" for extra in extras),
         *("--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links"),
         # One file for every platform; the newest of each for the Pythons that can run it.
         *("--universal", "--python-version", OLDEST_PYTHON, "--fork-strategy", "requires-python"),
-        # The development lock adds to the program's: it never pins another version.
+        # The other locks add to the program's: they never pin another version.
         *(["--constraint", "requirements.lock"] if name != "requirements.lock" else []),
         *(["--upgrade"] if upgrade else []),
     ]
@@ -35,9 +40,9 @@ def lock(name: str, group: str, *, upgrade: bool) -> int:
 
 
 def main() -> int:
-    """Write both lock files; ``--upgrade`` takes the newest versions that pyproject.toml allows."""
-    for name, group in LOCKS.items():
-        code = lock(name, group, upgrade="--upgrade" in sys.argv[1:])
+    """Write the lock files; ``--upgrade`` takes the newest versions that pyproject.toml allows."""
+    for name, (group, extras) in LOCKS.items():
+        code = lock(name, group, extras, upgrade="--upgrade" in sys.argv[1:])
         if code:
             print(f"lock: {name} was not written", file=sys.stderr)
             return code

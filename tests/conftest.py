@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from support import leaks
+from support import leaks, screen
 from support.offline import Guard
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ WANTS = {
     "mqtt.js": "make test installs it where there is npm",
 }
 """What may be missing, as skips name it (``needs root``), and what to do then."""
+
+pytest_plugins = screen.plugins()
 
 # Examples have no time limit of their own: machines that test are busy.
 settings.register_profile("patient", deadline=None)
@@ -63,6 +65,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(
                 f"NOT TESTED: {count} tests need {want}; {cure}.", red=True, bold=True
             )
+    if any(screen.NO_SCREEN in str(report.longrepr) for report in skipped):
+        terminalreporter.write_line(
+            f"NOT TESTED: the window on a screen {screen.NO_SCREEN}", red=True, bold=True
+        )
+    if screen.problem() is not None:
+        terminalreporter.write_line(
+            f"NOT TESTED: the window: {screen.problem()}", red=True, bold=True
+        )
 
 
 def kind_of(path: Path) -> str:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from mqcam.driver import Driver, outgoing
 from mqcam.log import fields
 from mqcam.protocol.effects import Effect, Ended, RemoteCandidates, Send, Started
-from mqcam.protocol.messages import CaptureState
+from mqcam.protocol.messages import CaptureState, IceServer
 
 from mqcam_device.peers import Peers
+from mqcam_device.wallclock import believable_second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,11 @@ class Agent:
         self._hub = hub
         self._capture = capture
         self._peers = Peers(signaling=self, hub=hub, ice=ice, connect_s=deadlines.connect_s)
+        # Lent to viewers, so that both ends ask the same servers.
+        self._lent = tuple(
+            IceServer(urls=each.urls, username=each.username, credential=each.credential)
+            for each in ice.servers
+        )
         self.driver = Driver(endpoint, handle=self._handle, before_tick=self._report_heard)
         self._session: MqttSession | None = None
         self.broker_text = "not connected yet"
@@ -123,7 +129,7 @@ class Agent:
 
     async def _shut_down(self, session: MqttSession) -> None:
         self._is_stopping = True
-        last = self._endpoint.stop(self._now())
+        last = self._endpoint.stop(self._now(), since=believable_second())
         self.driver.close()
         await self._peers.close()
         await session.stop([outgoing(effect) for effect in last if isinstance(effect, Send)])
@@ -133,7 +139,7 @@ class Agent:
 
     def answered(self, key: SessionKey, sdp: str) -> None:
         """Send the answer."""
-        self._apply(self._endpoint.answered(key, sdp=sdp, now=self._now()))
+        self._apply(self._endpoint.answered(key, sdp=sdp, ice_servers=self._lent, now=self._now()))
 
     def refused(self, key: SessionKey, code: str, text: str) -> None:
         """Tell the viewer why there is no answer."""

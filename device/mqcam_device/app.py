@@ -28,6 +28,7 @@ from mqcam_device.control import ControlServer
 from mqcam_device.hub import Hub
 from mqcam_device.media import SourceSettings
 from mqcam_device.notify import Notifier
+from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
 
 if TYPE_CHECKING:
@@ -179,9 +180,12 @@ def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:
 
 
 def ice_settings(settings: DeviceSettings) -> IceSettings:
-    """Return which addresses viewers may learn."""
+    """Return which addresses viewers may learn, and who is asked for more; CredentialsError."""
     return IceSettings(
-        loopback=settings.ice.loopback, exclude_interfaces=settings.ice.exclude_interfaces
+        servers=read_servers(settings),
+        policy=settings.ice.policy,
+        loopback=settings.ice.loopback,
+        exclude_interfaces=settings.ice.exclude_interfaces,
     )
 
 

@@ -18,6 +18,7 @@ from mqcam.errors import ConfigError, CredentialsError, MqcamError
 from mqcam.private import check_libraries
 
 from mqcam_device.control import ask, running
+from mqcam_device.servers import read_servers
 from mqcam_device.settings import load_settings
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def run(config: Path) -> None:
     """Run the agent until it is told to stop."""
     settings = load_settings(config)
     credentials = credentials_of("device", settings.credentials)
-    log.configure(settings.log.level, settings.log.format, secrets=[credentials.password or ""])
+    secrets = [credentials.password or "", *(each.credential for each in read_servers(settings))]
+    log.configure(settings.log.level, settings.log.format, secrets=secrets)
     check_libraries()
     # Imported late, so that `check` and `status` answer at once on a small machine.
     from mqcam_device.app import App  # noqa: PLC0415
@@ -70,6 +72,7 @@ def check(config: Path) -> None:
     settings = load_settings(config)
     credentials = credentials_of("device", settings.credentials)
     credentials.broker_settings()
+    read_servers(settings)
     print(f"{config}: good; {credentials.name} at {', '.join(credentials.broker)}")
 
 

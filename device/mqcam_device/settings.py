@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from mqcam.config import Range, Size, load
 from mqcam.interfaces import VIRTUAL_INTERFACES
+from mqcam.servers import ServerUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +47,29 @@ class VideoSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IceServerSettings:
+    """One STUN or TURN server, under all of its addresses."""
+
+    urls: Annotated[tuple[ServerUrl, ...], Range(1, 8, "addresses")]
+    username: str = ""
+    credential_file: Path | None = None
+
+    def mistakes(self) -> Iterable[tuple[str, str]]:
+        """Yield the rules that join several keys."""
+        if not any(url.is_relay for url in self.urls):
+            return
+        if not self.username:
+            yield "username", "is missing: a TURN server wants one"
+        if self.credential_file is None:
+            yield "credential_file", "is missing: it names the file with the password"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IceSettings:
-    """Which addresses of this machine viewers may learn and use."""
+    """Which addresses of this machine viewers may learn and use, and who may tell others."""
+
+    servers: Annotated[tuple[IceServerSettings, ...], Range(0, 8, "servers")] = ()
+    policy: Literal["all", "relay"] = "all"
 
     loopback: bool = False
     exclude_interfaces: tuple[str, ...] = VIRTUAL_INTERFACES
@@ -89,8 +111,15 @@ def load_settings(path: Path | str) -> DeviceSettings:
     source = settings.source
     if isinstance(source, FilmSource):
         source = replace(source, path=folder / source.path)
+    servers = tuple(
+        replace(each, credential_file=_credentials_path(each.credential_file, folder))
+        if each.credential_file
+        else each
+        for each in settings.ice.servers
+    )
     return replace(
         settings,
+        ice=replace(settings.ice, servers=servers),
         credentials=_credentials_path(settings.credentials, folder),
         source=source,
         runtime_dir=folder / settings.runtime_dir,

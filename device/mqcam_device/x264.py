@@ -10,9 +10,8 @@ from fractions import Fraction
 
 import av
 from av.video.frame import PictureType, VideoFrame
+from mqcam import h264
 from mqcam.errors import SourceError
-
-from mqcam_device import h264
 
 MIN_BITRATE_BPS = 100_000
 """Below this x264 cannot hold the rate of any useful picture."""

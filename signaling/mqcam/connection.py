@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mqcam.ice import CandidatePairInfo, IceSettings
     from mqcam.sdp import DataTerms, VideoParameters
+    from mqcam.servers import IceServer
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,9 @@ class Connection:
         self._on_candidates = on_candidates
         self._on_closed = on_closed
         # The viewer offers, so it controls; aiortc derives the DTLS roles from that.
-        self._ice = IcePath(ice, controlling=role == "viewer")
+        self._ice = IcePath(
+            ice, controlling=role == "viewer", on_candidates=self._report_candidates
+        )
         self.media = MediaTransport(self._ice.transport, RTCCertificate.generateCertificate())
         self.media.on("statechange", self._media_state_changed)
         self._video: VideoParameters | None = None
@@ -112,6 +115,7 @@ class Connection:
         terms = read_offer(offer_sdp)
         self._begin("camera")
         local = await self._local_terms()
+        self._ice.finish_gathering()
         video = replace(
             terms.video,
             cname=_random_name(),
@@ -121,12 +125,16 @@ class Connection:
         self._agree(video, terms.transport, terms.data)
         return write_answer(terms, video, local, session_id=_random_session())
 
-    async def accept_answer(self, answer_sdp: str) -> None:
-        """Take the camera's answer to our offer; raises AnswerRefused."""
+    async def accept_answer(self, answer_sdp: str, *, servers: Sequence[IceServer] = ()) -> None:
+        """Take the camera's answer to our offer; raises AnswerRefused.
+
+        ``servers`` are those that the camera lends: they are asked beside our own.
+        """
         if self._remote is not None:
             raise AnswerRefused("second-answer", "the offer was answered before")
         terms = read_answer(answer_sdp, self.video)
         self._agree(terms.video, terms.transport, terms.data)
+        self._ice.finish_gathering(servers)
 
     def add_remote_candidates(self, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
         """Add what the peer trickled; bad ones are dropped and counted, nothing is raised.
@@ -158,6 +166,10 @@ class Connection:
         # The peer may have left between its last handshake message and now.
         self._media_state_changed()
 
+    def explain_path(self) -> str:
+        """Say why no path to the peer was found so far, in a sentence for a person."""
+        return self._ice.explain()
+
     def selected_pair(self) -> CandidatePairInfo | None:
         """Tell which addresses carry the connection."""
         return self._ice.selected_pair()
@@ -181,7 +193,6 @@ class Connection:
 
     async def _local_terms(self) -> TransportTerms:
         candidates = await self._ice.gather()
-        asyncio.get_running_loop().call_soon(self._report_no_more_candidates)
         parameters = self._ice.gatherer.getLocalParameters()
         return TransportTerms(
             ufrag=parameters.usernameFragment or "",
@@ -194,9 +205,14 @@ class Connection:
             candidates=tuple(candidates),
         )
 
-    def _report_no_more_candidates(self) -> None:
-        if self._closing is None:
-            self._on_candidates((), True)
+    def _report_candidates(self, candidates: Sequence[str], end: bool) -> None:
+        if self._closing is not None:
+            return
+        # This runs inside the gathering: a mistake of the caller must not end it.
+        try:
+            self._on_candidates(candidates, end)
+        except Exception:
+            logger.exception("the handler of local candidates failed")
 
     def _agree(
         self, video: VideoParameters, remote: TransportTerms, data: DataTerms | None
@@ -224,6 +240,7 @@ class Connection:
                 "the other side was reached, but did not finish the key exchange: "
                 "try again, and check whether it was restarted or is overloaded",
             ) from error
+        _take_lost_cancellation()
         if self.media.state != "connected":
             raise ConnectFailed("dtls", self._dtls_trouble())
         self.media.note_authenticated()
@@ -267,6 +284,16 @@ class Connection:
         await self._ice.close()  # close() waits for it so long and no longer
         # Let aiortc's receive loop take its cancellation.
         await asyncio.sleep(0)
+
+
+def _take_lost_cancellation() -> None:
+    """Obey a cancellation that came in one turn of the loop with a datagram of the handshake.
+
+    aiortc waits with ``asyncio.wait_for``, which loses it in Python 3.11 (python/cpython#86296).
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _dtls_parameters(remote: TransportTerms) -> RTCDtlsParameters:

@@ -107,6 +107,19 @@ def write_credentials(path: Path | str, credentials: Credentials) -> None:
         raise CredentialsError(str(path), files.reason(error)) from error
 
 
+def read_password(path: Path | str) -> str:
+    """Return what a file holds that is nothing but one password; raise CredentialsError."""
+    try:
+        text = files.read_private(path).decode("utf-8").strip()
+    except OSError as error:
+        raise CredentialsError(str(path), files.reason(error)) from error
+    except UnicodeDecodeError as error:
+        raise CredentialsError(str(path), "holds no text") from error
+    if not text or not text.isprintable():
+        raise CredentialsError(str(path), "expected one line, the password and nothing else")
+    return text
+
+
 def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 

@@ -32,6 +32,7 @@ MqcamError
 ├── MediaError
 │   ├── ConnectFailed        the peers found no way to each other
 │   ├── SourceError          a camera, film or encoder that cannot run
+│   ├── RecordingFailed      a file that cannot be written; what it holds can be played
 │   └── StreamEnded          no further frames will come
 └── StageTimeout             a stage that outlived its deadline: stage, after_s
 """
@@ -275,6 +276,18 @@ class SourceError(MediaError):
 
     def __str__(self) -> str:
         return f"{self.source}: {self.reason}"
+
+
+class RecordingFailed(MediaError):
+    """A recording that cannot go on: ``path`` and the reason in words."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 class StreamEnded(_Coded, MediaError):

@@ -1,43 +1,46 @@
 """Finding a path between two peers: local addresses, remote candidates, the selected pair.
 
-It must not know DTLS, media or signaling. Names of servers are taken but not used yet.
+It must not know DTLS, media or signaling, nor how a server is asked.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import ipaddress
+import logging
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
 
 import aioice
 import ifaddr
 from aiortc import RTCIceGatherer, RTCIceTransport
 
 from mqcam.candidates import Refusal, format_candidate, is_mdns_name, parse_candidate
+from mqcam.checks import Checks
 from mqcam.errors import ConnectFailed, StageTimeout
+from mqcam.explanation import Facts, explain
+from mqcam.gathering import Gathering
 from mqcam.interfaces import VIRTUAL_INTERFACES, is_excluded
+from mqcam.log import fields
 from mqcam.private import PrivateName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from aioice.stun import Message
     from aiortc import RTCIceCandidate, RTCIceParameters
 
+    from mqcam.servers import IceServer
+
+logger = logging.getLogger(__name__)
+
 REMOTE_CANDIDATE_LIMIT: Final = 64
+JUDGED_LIMIT: Final = 512
+"""So many candidates of a peer are looked at; what follows is only counted."""
 LOCAL_ADDRESS_LIMIT: Final = 16
 MDNS_NAME_LIMIT: Final = 8
 MDNS_TIMEOUT_S: Final = 3.0
-RECEIVE_QUEUE_PACKETS: Final = 2048
-DATAGRAM_LIMIT_BYTES: Final = 1500
-"""What a packet of Ethernet holds: nothing of WebRTC is longer."""
 LOOPBACK_ADDRESS: Final = "127.0.0.1"
-COMPONENT: Final = 1
-STUN_FIRST_BYTE: Final = 3  # RFC 7983 section 7: 0 to 3 is STUN
-VERIFIED_ADDRESS_LIMIT: Final = 256
 
 PRIVATE_NAMES: Final = (
     PrivateName(
@@ -47,87 +50,31 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module="aioice.ice",
-        path="Connection._local_candidates",
-        reason="our choice of addresses is gathered into it",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="Connection._local_candidates_start",
-        reason="says that gathering has begun",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="Connection._local_candidates_end",
-        reason="without it connect() refuses to begin",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="Connection._protocols",
-        reason="a stranger's malformed datagram must be caught before it is parsed",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="Connection._nominated",
-        reason="there is no public way to ask for the selected pair",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="Connection.get_component_candidates",
-        parameters=("self", "component", "addresses", "timeout"),
-        reason="opens the sockets of the addresses that we choose",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="Connection.check_incoming",
-        parameters=("self", "message", "addr", "protocol"),
-        reason="called for each check that carries our password",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="Connection.data_received",
-        parameters=("self", "data", "component"),
-        reason="the way of data into the queue",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="StunProtocol.datagram_received",
-        parameters=("self", "data", "addr"),
-        reason="the way of every datagram into aioice",
-    ),
-    PrivateName(
-        module="aioice.ice",
         path="get_or_create_mdns_protocol",
         parameters=("subscriber",),
         reason="one socket for the names of all connections; each gives it back when it ends",
-    ),
-    PrivateName(
-        module="aioice.ice",
-        path="Connection._queue",
-        reason="stock queues without a bound whatever anybody sends to the port",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IceServer:
-    """A STUN or TURN server. Not asked yet: the place is kept."""
-
-    urls: tuple[str, ...]
-    username: str = ""
-    credential: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IceSettings:
-    """Which addresses of this machine a connection may use.
+    """Which addresses of this machine a connection may use, and which servers it asks for more.
 
-    ``loopback`` adds 127.0.0.1 and accepts it from the peer: for tests and demonstrations.
-    ``exclude_interfaces`` are shell patterns of interface names.
+    No server is asked that is not named here or lent by the peer. ``loopback`` adds 127.0.0.1 and
+    accepts it from the peer: for tests and demonstrations. ``exclude_interfaces`` are shell
+    patterns of interface names. The policy ``relay`` opens no socket of this machine to the peer.
     """
 
     servers: tuple[IceServer, ...] = ()
+    policy: Literal["all", "relay"] = "all"
     loopback: bool = False
     exclude_interfaces: tuple[str, ...] = VIRTUAL_INTERFACES
+
+    @property
+    def is_relay_only(self) -> bool:
+        """Tell whether only relayed addresses may be used."""
+        return self.policy == "relay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +92,9 @@ class CandidatePairInfo:
 
 
 def local_addresses(settings: IceSettings, adapters: Iterable[ifaddr.Adapter]) -> list[str]:
-    """Choose the addresses to listen on, at most 16."""
+    """Choose the addresses to listen on, at most 16; none where only a relay may be used."""
+    if settings.is_relay_only:
+        return []
     chosen = [LOOPBACK_ADDRESS] if settings.loopback else []
     for adapter in adapters:
         if is_excluded(adapter.name, settings.exclude_interfaces):
@@ -158,100 +107,44 @@ def local_addresses(settings: IceSettings, adapters: Iterable[ifaddr.Adapter]) -
     return list(dict.fromkeys(chosen))[:LOCAL_ADDRESS_LIMIT]
 
 
-class FilteredIce(aioice.Connection):
-    """aioice's connection with our choice of addresses and a bounded, checked way in."""
-
-    def __init__(self, settings: IceSettings, *, controlling: bool) -> None:
-        super().__init__(ice_controlling=controlling)
-        self.malformed = 0
-        self.overflowed = 0
-        self.strangers = 0
-        self._verified: set[tuple[str, int]] = set()
-        self.was_closed = False
-        self._settings = settings
-
-    async def gather_candidates(self) -> None:
-        """Open one socket per address that the settings allow."""
-        if self._local_candidates_start:
-            return
-        self._local_candidates_start = True
-        addresses = local_addresses(self._settings, ifaddr.get_adapters())
-        self._local_candidates += await self.get_component_candidates(COMPONENT, addresses)
-        self._local_candidates_end = True
-        for protocol in self._protocols:
-            # Stock parses before it checks anything, and raises on what any stranger may send.
-            protocol.datagram_received = functools.partial(self._receive, protocol)  # type: ignore[method-assign]
-
-    def _receive(
-        self, protocol: aioice.ice.StunProtocol, data: bytes, address: tuple[str, int]
-    ) -> None:
-        # Stock takes data from anybody who finds the port: a forged alert ends a key exchange.
-        if data and data[0] > STUN_FIRST_BYTE and address[:2] not in self._verified:
-            self.strangers += 1
-            return
-        try:
-            type(protocol).datagram_received(protocol, data, address)
-        except Exception:  # noqa: BLE001 - as above
-            self.malformed += 1
-
-    def data_received(self, data: bytes, component: int) -> None:
-        """Queue one datagram, unless it is empty, too long, or the queue is full.
-
-        Anybody can send to the port in the peer's name. Stock DTLS dies of an empty datagram, and
-        of one that is longer than pylibsrtp's buffer.
-        """
-        if not data:
-            return
-        if len(data) > DATAGRAM_LIMIT_BYTES:
-            self.malformed += 1
-            return
-        if self._queue.qsize() >= RECEIVE_QUEUE_PACKETS:
-            self.overflowed += 1
-            return
-        super().data_received(data, component)
-
-    def check_incoming(
-        self, message: Message, addr: tuple[str, int], protocol: aioice.ice.StunProtocol
-    ) -> None:
-        """Take a check that carries our password: its sender may send data from now on.
-
-        Stock makes a candidate and a pair of each new address, and sorts them all.
-        """
-        if addr not in self._verified:
-            if len(self._verified) >= VERIFIED_ADDRESS_LIMIT:
-                self.strangers += 1
-                return
-            self._verified.add(addr)
-        super().check_incoming(message, addr, protocol)
-
-    async def close(self) -> None:
-        """Close the sockets; aioice calls this by itself when consent has expired."""
-        self.was_closed = True
-        await super().close()
-
-    def nominated_pair(self) -> aioice.ice.CandidatePair | None:
-        """Return the pair that carries data."""
-        return self._nominated.get(COMPONENT)
-
-
 class IceGatherer(RTCIceGatherer):
     """aiortc's gatherer around our own aioice connection."""
 
     def __init__(self, settings: IceSettings, *, controlling: bool) -> None:
         super().__init__(iceServers=[])
-        self.ice = FilteredIce(settings, controlling=controlling)
+        self.ice = Checks(
+            lambda: local_addresses(settings, ifaddr.get_adapters()), controlling=controlling
+        )
         self._connection = self.ice
 
 
 class IcePath:
-    """The ICE half of a connection: gathers, takes candidates at any time, finds a path."""
+    """The ICE half of a connection: gathers, takes candidates at any time, finds a path.
 
-    def __init__(self, settings: IceSettings, *, controlling: bool) -> None:
+    ``on_candidates(candidates, end)`` gets the local candidates that ``gather`` did not return.
+    """
+
+    def __init__(
+        self,
+        settings: IceSettings,
+        *,
+        controlling: bool,
+        on_candidates: Callable[[Sequence[str], bool], None] = lambda _candidates, _end: None,
+    ) -> None:
         self.gatherer = IceGatherer(settings, controlling=controlling)
         self.transport = RTCIceTransport(self.gatherer)
         self.refused: Counter[Refusal] = Counter()
         self._settings = settings
+        self._servers = Gathering(
+            self.gatherer.ice,
+            on_found=lambda text: on_candidates((text,), False),
+            on_end=lambda: self._no_more_candidates(on_candidates),
+            is_relay_only=settings.is_relay_only,
+            allow_loopback=settings.loopback,
+        )
+        self._remote_types: Counter[str] = Counter()
         self._remote_count = 0
+        self._judged_count = 0
         self._name_count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._gathering: asyncio.Task[None] | None = None
@@ -273,7 +166,10 @@ class IcePath:
         self.refused[Refusal.STALE] += count
 
     async def gather(self) -> list[str]:
-        """Open the sockets and return the local candidates; raises ConnectFailed without any."""
+        """Open the sockets and return the local candidates; raises ConnectFailed without any.
+
+        Servers are asked from then on; nothing here waits for them.
+        """
         if self._gathering is None and not self._is_closed:
             self._gathering = asyncio.create_task(self.gatherer.gather(), name="mqcam-ice-gather")
         if self._gathering is not None:
@@ -282,7 +178,8 @@ class IcePath:
         if self._is_closed:
             raise ConnectFailed("ice", "the connection is closed: make a new one")
         candidates = self.gatherer.getLocalCandidates()
-        if not candidates:
+        self._servers.ask(self._settings.servers)
+        if not candidates and not self._settings.is_relay_only:
             raise ConnectFailed(
                 "ice",
                 "this machine has no network address that may be used: "
@@ -290,18 +187,29 @@ class IcePath:
             )
         return [format_candidate(candidate) for candidate in candidates]
 
+    def finish_gathering(self, lent: Iterable[IceServer] = ()) -> None:
+        """Ask also the servers that the peer lends; there will be no others."""
+        self._servers.ask(lent)
+        # Later: whoever is told of the end has not yet got the description from us.
+        asyncio.get_running_loop().call_soon(self._servers.finish)
+
     def add_remote_candidates(self, texts: Sequence[str]) -> None:
         """Take what the peer listed; unusable ones are counted in ``refused``.
 
         Never blocks: names (``.local``) are looked up in a bounded number of tasks, because stock
         waits a second for each.
         """
-        for text in texts:
+        room = max(0, JUDGED_LIMIT - self._judged_count)
+        self._judged_count += len(texts)
+        if len(texts) > room:
+            self.refused[Refusal.TOO_MANY] += len(texts) - room
+        for text in texts[:room]:
             verdict = self._judge(text)
             if isinstance(verdict, Refusal):
                 self.refused[verdict] += 1
                 continue
             self._remote_count += 1
+            self._remote_types[verdict.type] += 1
             task = asyncio.create_task(self._add(verdict), name="mqcam-remote-candidate")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -312,11 +220,12 @@ class IcePath:
             async with asyncio.timeout(timeout_s):
                 await self.transport.start(remote)
         except TimeoutError as error:
-            raise StageTimeout("ice", timeout_s, self._explain()) from error
+            raise StageTimeout("ice", timeout_s, self.explain()) from error
         finally:
             self._is_settled = True
+            self._servers.settle()
         if self.transport.state != "completed":
-            raise ConnectFailed("ice", self._explain())
+            raise ConnectFailed("ice", self.explain())
 
     def selected_pair(self) -> CandidatePairInfo | None:
         """Tell which addresses carry the data; None before and after."""
@@ -333,7 +242,11 @@ class IcePath:
 
     async def close(self) -> None:
         """Stop looking and close the sockets."""
+        if not self._is_closed and self.refused.total():
+            counts = {reason.value: count for reason, count in self.refused.items() if count}
+            logger.info("candidates of the peer refused", extra=fields(**counts))
         self._is_settled = self._is_closed = True
+        await self._servers.close()
         if self._gathering is not None:
             await asyncio.gather(self._gathering, return_exceptions=True)
         tasks = tuple(self._tasks)
@@ -353,6 +266,8 @@ class IcePath:
         if self._remote_count >= REMOTE_CANDIDATE_LIMIT:
             return Refusal.TOO_MANY
         if is_mdns_name(candidate.ip):
+            if self._settings.is_relay_only:
+                return Refusal.UNRESOLVED  # a relay cannot reach it, and must not learn it
             if self._name_count >= MDNS_NAME_LIMIT:
                 return Refusal.TOO_MANY
             self._name_count += 1
@@ -371,6 +286,7 @@ class IcePath:
                 return
             candidate = verdict
         await self.transport.addRemoteCandidate(candidate)
+        self.gatherer.ice.note_news()
 
     async def _resolve(self, name: str) -> str | None:
         # aioice would do this by itself, but takes any answer and raises if port 5353 is taken.
@@ -381,17 +297,21 @@ class IcePath:
         except OSError:
             return None
 
-    def _explain(self) -> str:
+    def explain(self) -> str:
+        """Say why no path was found, or why none is found so far."""
         if self._is_closed:
             return "the connection was closed before a path was found"
-        local = len(self.gatherer.getLocalCandidates())
-        if not self._remote_count:
-            return (
-                "the other side sent no address that can be used: "
-                "check that both programs are of one release and have a network"
+        return explain(
+            Facts(
+                local=[each.type for each in self.gatherer.getLocalCandidates()],
+                remote=self._remote_count,
+                remote_has_relay=self._remote_types["relay"] > 0,
+                is_relay_only=self._settings.is_relay_only,
+                inquiries=self._servers.inquiries,
             )
-        return (
-            f"none of {self._remote_count} addresses of the other side answered any of our "
-            f"{local}: check that a firewall lets UDP through on both sides, "
-            "or that a TURN server is configured when they are in different networks"
         )
+
+    def _no_more_candidates(self, tell: Callable[[Sequence[str], bool], None]) -> None:
+        tell((), True)
+        if not self._is_settled and not self.gatherer.getLocalCandidates():
+            self.gatherer.ice.give_up()

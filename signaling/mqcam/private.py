@@ -25,9 +25,12 @@ DISTRIBUTIONS: Final = {"paho": "paho-mqtt"}
 """What is installed under another name than it is imported."""
 
 DECLARING_MODULES: Final = (
+    "mqcam.checks",
+    "mqcam.gathering",
     "mqcam.ice",
     "mqcam.media",
     "mqcam.datalink",
+    "mqcam.relay",
     "mqcam.stock",
     "mqcam.mqtt.link",
 )

@@ -77,10 +77,14 @@ class RemoteClock:
         self._arrivals.add(arrived_ns, arrived_ns - unix_ns_from_ntp(report.ntp))
         self._report = report
 
-    def captured_ns(self, rtp_timestamp: int) -> int | None:
-        """Return on our clock when the picture of an RTP timestamp was captured."""
-        if self._report is None or self.offset_ns is None:
+    def camera_ns(self, rtp_timestamp: int) -> int | None:
+        """Return on the camera's clock when the picture of an RTP timestamp was captured."""
+        if self._report is None:
             return None
         ticks = signed_difference(rtp_timestamp, self._report.rtp_timestamp)
-        camera_ns = unix_ns_from_ntp(self._report.ntp) + ticks * SECOND_NS // RTP_RATE_HZ
-        return camera_ns - self.offset_ns
+        return unix_ns_from_ntp(self._report.ntp) + ticks * SECOND_NS // RTP_RATE_HZ
+
+    def captured_ns(self, rtp_timestamp: int) -> int | None:
+        """Return on our clock when the picture of an RTP timestamp was captured."""
+        camera_ns, offset_ns = self.camera_ns(rtp_timestamp), self.offset_ns
+        return None if camera_ns is None or offset_ns is None else camera_ns - offset_ns

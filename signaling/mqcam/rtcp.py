@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SENDER_REPORT: Final = 200
+PAYLOAD_FEEDBACK: Final = 206
+PICTURE_LOSS: Final = 1
 EXTENDED_REPORT: Final = 207
 RRTR_BLOCK: Final = 4
 DLRR_BLOCK: Final = 5
@@ -154,6 +156,12 @@ def correct_sender_report(packet: bytes, *, clock: SenderClock, now_ns: int, now
                 corrected, part.start + _CLOCK_PAIR_AT, now_ntp & NTP_MASK, clock.rtp_at(now_ns)
             )
     return packet if corrected is None else bytes(corrected)
+
+
+def write_picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:
+    """Write a picture loss indication, which asks for a keyframe (RFC 4585 section 6.3.1)."""
+    header = _HEADER.pack(VERSION << 6 | PICTURE_LOSS, PAYLOAD_FEEDBACK, 2)
+    return header + struct.pack("!II", sender_ssrc, media_ssrc)
 
 
 def write_reference_time(reference: ReferenceTime) -> bytes:

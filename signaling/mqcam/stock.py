@@ -7,8 +7,9 @@ goes, and its private names with it.
 from __future__ import annotations
 
 import logging
+import queue
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiortc import RTCRtpReceiver, RTCRtpSender
 from aiortc.rtcrtpparameters import (
@@ -88,6 +89,11 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module="aiortc.rtcrtpreceiver",
+        path="RTCRtpReceiver._RTCRtpReceiver__decoder_queue",
+        reason="who records needs the receiver's NACKs and reports, not its decoded pictures",
+    ),
+    PrivateName(
+        module="aiortc.rtcrtpreceiver",
         path="RemoteStreamTrack",
         reason="the track that the receiver's decoder fills; not exported",
     ),
@@ -156,6 +162,15 @@ class PacketReceiver(RTCRtpReceiver):
             logger.debug("a report does not fit and is left out")
 
 
+class EndOnly(queue.Queue[Any]):
+    """What the stock receiver hands pictures to where nobody wants them: only its end passes."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Take the end, drop everything else."""
+        if item is None:
+            super().put(item, block, timeout)
+
+
 def make_sender(
     track: MediaStreamTrack,
     media: MediaTransport,
@@ -166,15 +181,20 @@ def make_sender(
     return PacketSender(track, media, video, on_keyframe_request)
 
 
-def make_receiver(media: MediaTransport, video: VideoParameters) -> RTCRtpReceiver:
+def make_receiver(
+    media: MediaTransport, video: VideoParameters, *, is_decoding: bool = True
+) -> RTCRtpReceiver:
     """Make a stock receiver whose ``track`` yields frames; the caller awaits its ``receive``.
 
-    A frame's ``pts`` is its RTP timestamp.
+    A frame's ``pts`` is its RTP timestamp. Without ``is_decoding`` no frame comes, but losses are
+    still repaired and reported.
     """
     receiver = PacketReceiver("video", media)
     receiver._track = RemoteStreamTrack("video")  # noqa: SLF001
     receiver._set_rtcp_ssrc(video.local_ssrc)  # noqa: SLF001
     receiver._RTCRtpReceiver__timestamp_mapper = UnchangedTimestamps()  # type: ignore[attr-defined]  # noqa: SLF001
+    if not is_decoding:
+        receiver._RTCRtpReceiver__decoder_queue = EndOnly()  # type: ignore[attr-defined]  # noqa: SLF001
     return receiver
 
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from mqcam.h264 import SPS, iterate_nals, nal_type, parse_sps
 from mqcam_device.capture import wire
 from mqcam_device.capture.build import build_name
-from mqcam_device.h264 import SPS, iterate_nals, nal_type, parse_sps
 from mqcam_device.media import AccessUnit, SourceSettings, SourceState
 
 if TYPE_CHECKING:

@@ -201,3 +201,27 @@ async def test_connections_leave_no_task_and_no_descriptor(cycles: int) -> None:
             pass
     assert len(asyncio.all_tasks()) == tasks
     assert open_descriptors() <= descriptors
+
+
+async def test_a_cancel_in_one_turn_with_a_datagram_of_the_key_exchange_is_obeyed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The protocol ends a session by a cancel: lost, it would go on sending to the viewer."""
+    async with sides() as (viewer, camera):
+        await negotiate(viewer.connection, camera.connection)
+        connecting = asyncio.create_task(camera.connection.connect(CONNECT_TIMEOUT_S))
+        transport = camera.connection.media.transport
+        receive = transport._recv
+
+        async def receive_and_cancel() -> bytes:
+            data = await receive()
+            if 20 <= data[0] <= 63:  # DTLS (RFC 7983 section 7)
+                connecting.cancel()
+            return data
+
+        monkeypatch.setattr(transport, "_recv", receive_and_cancel)
+        far = asyncio.create_task(viewer.connection.connect(CONNECT_TIMEOUT_S))
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        far.cancel()
+        await asyncio.gather(far, return_exceptions=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiortc.rtcsctptransport import DataChunk, tsn_plus_one
 from aiortc.rtp import RtcpByePacket
-from mqcam.ice import VERIFIED_ADDRESS_LIMIT
+from mqcam.checks import VERIFIED_ADDRESS_LIMIT
 from mqcam.media import SOURCE_LIMIT
 from mqcam.stock import make_sender, send_parameters
 from mqcam_viewer.ingress import StockIngress

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from mqcam.mqtt.resolver import Resolver
+from mqcam.resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,6 +17,7 @@ PAGE = "tests/e2e/browser/package-lock.json"
 FILES = [
     "pyproject.toml",
     "requirements.lock",
+    "requirements-viewer.lock",
     "requirements-dev.lock",
     "scripts/install.sh",
     PAGE,
@@ -232,3 +233,40 @@ def test_who_may_install_nothing_tests_without_a_browser(machine_with_browser: M
     code, events, complaint = machine_with_browser.install("test", USER_ID="1000")
     assert (code, complaint) == (0, "")
     assert "npm" not in events
+
+
+def test_where_there_is_a_display_the_demo_gets_its_window_and_says_so(machine: Machine) -> None:
+    machine.has("mosquitto")
+    code, events, _ = machine.install("demo", DISPLAY=":0")
+    said, done = events.index("for the window: Qt"), events.index("DONE packages")
+    assert code == 0
+    assert said < done
+    assert "libegl1" in events[done:]
+    assert "requirements-viewer.lock" in events
+
+
+def test_without_a_display_nothing_graphical_is_installed(machine: Machine) -> None:
+    _, events, _ = machine.install("demo")
+    assert "libegl1" not in events
+    assert "requirements-viewer.lock" not in events
+
+
+def test_a_demo_whose_window_may_not_be_installed_goes_on_without(machine: Machine) -> None:
+    machine.has("mosquitto")
+    code, events, _ = machine.install("demo", DISPLAY=":0", USER_ID="1000")
+    assert code == 0
+    assert "opens no window" in events
+    assert "-r requirements.lock" in events
+
+
+def test_what_holds_the_window_serves_the_demo_without_one(machine: Machine) -> None:
+    machine.has("mosquitto")
+    machine.install("demo", DISPLAY=":0")
+    assert machine.install("demo") == (0, "", "")
+
+
+def test_the_screen_that_shows_the_window_is_installed_for_the_tests(machine: Machine) -> None:
+    machine.has("mosquitto")
+    _, events, _ = machine.install("test")
+    assert "xvfb" in events
+    assert "xdotool" in events

@@ -42,6 +42,7 @@ class RunningAgent:
         name: str = "front",
         settings: str = "",
         is_loopback: bool = True,
+        ice: str = "",
     ) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"mqcam-{name}-"))
@@ -52,7 +53,7 @@ class RunningAgent:
             f"credentials: '{credentials}'\n"
             f"runtime_dir: '{self.folder}'\n"
             f"state_dir: '{self.folder}'\n"
-            f"ice: {{loopback: {str(is_loopback).lower()}}}\n{settings}",
+            f"ice: {{loopback: {str(is_loopback).lower()}{ice and ', '}{ice}}}\n{settings}",
             encoding="utf-8",
         )
         self._process: subprocess.Popen[bytes] | None = None

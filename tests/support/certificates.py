@@ -6,6 +6,7 @@ It must not know mqcam: the owner's tool makes its certificates in its own way.
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -43,7 +44,7 @@ class Authority:
     def issue(self, server_name: str, *, ends_in: dt.timedelta = DAY) -> Certificate:
         """Return a certificate for a server."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName(server_name)])
+        names = x509.SubjectAlternativeName([_alternative_name(server_name)])
         builder = _builder(_named(server_name), self._name, key, ends_in)
         signed = builder.add_extension(names, critical=False).sign(self._key, hashes.SHA256())
         return Certificate(
@@ -54,6 +55,13 @@ class Authority:
                 serialization.NoEncryption(),
             ).decode(),
         )
+
+
+def _alternative_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _named(name: str) -> x509.Name:

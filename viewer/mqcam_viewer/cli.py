@@ -1,6 +1,7 @@
-"""The ``mqcam-viewer`` command: which cameras there are, and how well one can be seen.
+"""The ``mqcam-viewer`` command: the window, which cameras there are, how well one can be seen.
 
-It must not hold logic of the viewer: it reads arguments, prints, and turns errors into exit codes.
+Verbs that keep pictures are in ``keeping``. It must not hold logic of the viewer: it reads
+arguments, prints, and turns errors into exit codes.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mqcam import log
-from mqcam.errors import ConfigError, CredentialsError, MqcamError
-from mqcam.ice import IceSettings
+from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
 from mqcam.private import check_libraries
 
+from mqcam_viewer import keeping, reach
 from mqcam_viewer.client import Client
+from mqcam_viewer.desktop import cli as window
 from mqcam_viewer.picture import jpeg
 from mqcam_viewer.probe import Probe
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 CREDENTIALS_VARIABLE = "MQCAM_CREDENTIALS"
 EXIT_FAILURE = 1
+EXIT_USAGE = 2
 EXIT_BAD_CONFIG = 78
 
 
@@ -56,18 +59,20 @@ def parser() -> argparse.ArgumentParser:
         help=f"the file that 'mqcam-broker add-viewer' wrote (default: ${CREDENTIALS_VARIABLE})",
     )
     common.add_argument("--json", action="store_true", help="print one JSON object")
-    common.add_argument(
-        "--loopback", action="store_true", help="camera and viewer run on this one machine"
-    )
+    reach.add_options(common)
     common.add_argument("--verbose", action="store_true", help="log what happens")
     verbs = main_parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    verbs.add_parser("list", parents=[common], help="show the cameras that the broker knows")
+    window.add_verb(verbs, common, seconds)
+    keeping.add_verbs(verbs, common, seconds)
+    cameras = verbs.add_parser("list", parents=[common], help="show the cameras of the broker")
+    cameras.set_defaults(run=list_cameras)
     probe = verbs.add_parser("probe", parents=[common], help="watch a camera and measure it")
     probe.add_argument("camera", metavar="CAM")
     probe.add_argument(
         "--seconds", type=seconds, default=10.0, help="0: until Ctrl-C (default: %(default)g)"
     )
     probe.add_argument("--live", action="store_true", help="show a line of statistics each second")
+    probe.set_defaults(run=probe_camera)
     probe.add_argument("--snapshot", type=Path, help="save the last picture as JPEG")
     return main_parser
 
@@ -148,7 +153,7 @@ async def probe_camera(options: argparse.Namespace) -> int:
     if options.live:
         show = lambda report: print(live_line(report), file=sys.stderr, flush=True)  # noqa: E731
     probe = Probe(options.camera, on_progress=show)
-    ice = IceSettings(loopback=options.loopback)
+    ice = reach.settings(options)
     # Ctrl-C and SIGTERM end the watching, not the report.
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -180,30 +185,39 @@ async def probe_camera(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     main_parser = parser()
-    options = main_parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help"}):
+        words.insert(0, window.VERB)
+    options = main_parser.parse_args(words)
     if options.credentials is None:
         main_parser.error(f"name the viewer's file with --credentials or ${CREDENTIALS_VARIABLE}")
     log.configure("info" if options.verbose else "error")
     try:
         check_libraries()
-        run = list_cameras if options.verb == "list" else probe_camera
-        return asyncio.run(run(options))
-    except (ConfigError, CredentialsError) as error:
-        print(error, file=sys.stderr)
-        return EXIT_BAD_CONFIG
-    except MqcamError as error:
-        print(f"mqcam-viewer: {error}", file=sys.stderr)
+        if options.verb == window.VERB:
+            return window.show(options)
+        return int(asyncio.run(options.run(options)))
+    except (MqcamError, OSError) as error:
+        return tell(error)
+    except KeyboardInterrupt:
         return EXIT_FAILURE
-    except BrokenPipeError:
+
+
+def tell(error: MqcamError | OSError) -> int:
+    """Say on standard error what went wrong; return the exit code that fits."""
+    if isinstance(error, BrokenPipeError):
         # Whoever read us has enough. Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILURE
-    except OSError as error:
+    if isinstance(error, ConfigError | CredentialsError):
+        print(error, file=sys.stderr)
+        return EXIT_BAD_CONFIG
+    text = str(error)
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        print(f"mqcam-viewer: {where}{error.strerror or error}", file=sys.stderr)
-        return EXIT_FAILURE
-    except KeyboardInterrupt:
-        return EXIT_FAILURE
+        text = f"{where}{error.strerror or error}"
+    print(f"mqcam-viewer: {text}", file=sys.stderr)
+    return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
 
 
 if __name__ == "__main__":

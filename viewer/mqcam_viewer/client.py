@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import credentials_of
@@ -36,10 +37,11 @@ from mqcam_viewer.frames import MAX_WAITING
 from mqcam_viewer.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from mqcam.broker import BrokerState
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Status, Want
@@ -70,6 +72,7 @@ class Client:
         *,
         ice: IceSettings | None = None,
         deadlines: Deadlines | None = None,
+        on_broker: Callable[[BrokerState], None] | None = None,
     ) -> None:
         self._credentials = credentials_of("viewer", credentials)
         self.ice = ice or IceSettings()
@@ -90,15 +93,18 @@ class Client:
             undelivered=self._endpoint.undelivered,
         )
         self._sessions: dict[SessionKey, Session] = {}
+        self._left_at: dict[str, float] = {}
         self._watched: Counter[str] = Counter()
         self._status_arrived = asyncio.Event()
         self._statuses_seen = 0
+        self._on_status: Callable[[], None] = lambda: None
         self._broker = MqttSession(
             self._credentials.broker_settings(),
             client_id=new_client_id(self._credentials.name, secrets.token_bytes(CLIENT_ID_BYTES)),
             receive=self._driver.receive,
             clean_start=True,
             session_expiry_s=0,
+            on_state=on_broker,
             subscriptions=(Subscription(topic=self._topics.viewer_filter(self._credentials.name)),),
         )
         self._driver.bind(self._broker)
@@ -134,14 +140,45 @@ class Client:
             self._running = None
 
     def watch(
-        self, camera: str, *, want: Want | None = None, max_waiting: int = MAX_WAITING
+        self,
+        camera: str,
+        *,
+        want: Want | None = None,
+        on_trouble: Callable[[SessionError | None], None] = lambda _why: None,
+        is_decoding: bool = True,
+        max_waiting: int = MAX_WAITING,
     ) -> Stream:
         """Return the stream of a camera, to be entered with ``async with``.
 
         At most ``max_waiting`` pictures wait for a slow reader: few for a screen, more for a
         program that wants each of them.
         """
-        return Stream(camera, client=self, want=want, max_waiting=max_waiting)
+        return Stream(
+            camera,
+            client=self,
+            want=want,
+            on_trouble=on_trouble,
+            is_decoding=is_decoding,
+            max_waiting=max_waiting,
+        )
+
+    @contextlib.asynccontextmanager
+    async def follow(self, on_status: Callable[[], None]) -> AsyncIterator[None]:
+        """Follow every camera inside the block: ``on_status`` is called when ``known`` changed."""
+        everything = self._topics.status_filter()
+        self._on_status = on_status
+        try:
+            with contextlib.suppress(BrokerError):  # lost meanwhile: it is asked for again
+                await self._broker.subscribe(Subscription(topic=everything))
+            yield
+        finally:
+            self._on_status = lambda: None
+            with contextlib.suppress(BrokerError):
+                await self._broker.unsubscribe(everything)
+
+    def known(self) -> dict[str, Status | None]:
+        """Return the cameras heard of so far; None for one that the broker lost."""
+        return dict(sorted(self._endpoint.devices.items()))
 
     async def cameras(self) -> dict[str, Status | None]:
         """Return every camera that the broker lets us see; None for one that it has lost."""
@@ -156,7 +193,7 @@ class Client:
             if seen == self._statuses_seen:
                 break
         await self._broker.unsubscribe(everything)
-        return dict(sorted(self._endpoint.devices.items()))
+        return self.known()
 
     # what a stream asks
 
@@ -199,9 +236,20 @@ class Client:
                 "'mqcam-viewer list' shows those that it knows",
             )
         if not self._is_present(camera):
+            since = self.offline_since(camera)
+            when = "" if since is None else f" since {_clock_time(since)}"
             raise SessionError(
-                "offline", f"the camera {camera} is offline: check its power and its network"
+                "offline", f"the camera {camera} is offline{when}: check its power and its network"
             )
+
+    def offline_since(self, camera: str) -> datetime | None:
+        """Return when a camera left, if it said so or we saw it; None where nobody knows."""
+        if self._is_present(camera):
+            return None
+        status = self._endpoint.devices.get(camera)
+        said = None if status is None or status.state != OFFLINE else status.since
+        at = self._left_at.get(camera) if said is None else said
+        return None if at is None else datetime.fromtimestamp(at).astimezone()
 
     def _is_present(self, camera: str) -> bool:
         status = self._endpoint.devices.get(camera)
@@ -253,11 +301,20 @@ class Client:
                 self._sessions[new] = session
             case Ended(key=key, code=code, text=text):
                 self._sessions.pop(key).ended(code, text)
-            case StatusChanged():
+            case StatusChanged(device=device, status=status, gone=gone):
+                self._note_leaving(device, status, gone=gone)
                 self._statuses_seen += 1
                 self._status_arrived.set()
+                self._on_status()
             case _:
                 raise RuntimeError(f"a viewer has no use for {type(effect).__name__}")
+
+    def _note_leaving(self, camera: str, status: Status | None, *, gone: bool) -> None:
+        """Keep when a camera left before our eyes; one that was away before says it itself."""
+        if not gone:
+            self._left_at.pop(camera, None)
+        elif status is not None and status.state != OFFLINE:
+            self._left_at.setdefault(camera, time.time())
 
     async def _next_status(self) -> None:
         """Wait for a status; the caller bounds it."""
@@ -289,3 +346,9 @@ async def connect(
         client.watch(camera, want=want) as stream,
     ):
         yield stream
+
+
+def _clock_time(at: datetime) -> str:
+    """Return the time of day, with the date of another day."""
+    is_today = at.date() == datetime.now().astimezone().date()
+    return f"{at:%H:%M}" if is_today else f"{at:%d %B, %H:%M}"

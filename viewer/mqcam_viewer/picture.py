@@ -1,4 +1,4 @@
-"""Turn one decoded picture into a JPEG file's bytes.
+"""Turn one decoded picture into the bytes of a JPEG or PNG file.
 
 It must not know streams: any PyAV picture will do.
 """
@@ -6,22 +6,45 @@ It must not know streams: any PyAV picture will do.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import av
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from av.video.codeccontext import VideoCodecContext
 
+QUALITY: Final = 90
+"""Of 100: what a camera's picture looks good at."""
 
-def jpeg(picture: av.VideoFrame) -> bytes:
-    """Encode a picture as JPEG at its own size."""
+FINEST, COARSEST = 2, 31
+"""The range of JPEG's quantiser in FFmpeg."""
+
+
+def encode(picture: av.VideoFrame, path: Path, *, quality: int = QUALITY) -> bytes:
+    """Encode a picture as the ending of a file's name says: PNG, else JPEG."""
+    return png(picture) if path.suffix.lower() == ".png" else jpeg(picture, quality=quality)
+
+
+def jpeg(picture: av.VideoFrame, *, quality: int = QUALITY) -> bytes:
+    """Encode a picture as JPEG at its own size; ``quality`` from 1 to 100."""
+    quantiser = str(FINEST + round((100 - quality) * (COARSEST - FINEST) / 99))
     encoder: VideoCodecContext = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height = picture.width, picture.height
-    encoder.pix_fmt = "yuvj420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = {"qmin": "2", "qmax": "4"}
+    encoder.options = {"qmin": quantiser, "qmax": quantiser}
     full_range = picture.reformat(format="yuvj420p", dst_color_range="JPEG")
-    full_range.pts = 0
-    packets = [*encoder.encode(full_range), *encoder.encode(None)]
+    return _encode(encoder, full_range)
+
+
+def png(picture: av.VideoFrame) -> bytes:
+    """Encode a picture as PNG at its own size, without loss."""
+    return _encode(av.CodecContext.create("png", "w"), picture.reformat(format="rgb24"))
+
+
+def _encode(encoder: VideoCodecContext, picture: av.VideoFrame) -> bytes:
+    encoder.width, encoder.height = picture.width, picture.height
+    encoder.pix_fmt = picture.format.name
+    encoder.time_base = Fraction(1, 25)
+    picture.pts = 0
+    packets = [*encoder.encode(picture), *encoder.encode(None)]
     return b"".join(bytes(packet) for packet in packets)

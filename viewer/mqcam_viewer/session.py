@@ -13,20 +13,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mqcam.connection import Connection
 from mqcam.errors import AnswerRefused, ConnectFailed, SessionError, StageTimeout
 from mqcam.log import fields
+from mqcam.servers import IceServer
 
 from mqcam_viewer.ingress import StockIngress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mqcam.depacketiser import VideoUnit
     from mqcam.ice import IceSettings
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Answer, Want
 
     from mqcam_viewer.frames import Frame
+    from mqcam_viewer.ingress import UnitWish
 
 
 logger = logging.getLogger(__name__)
+
+NO_PATH_CODES = frozenset({"connect-timeout", "not-connected"})
+"""Ends of a session that never found a path."""
 
 
 class Signaling(Protocol):
@@ -46,7 +52,11 @@ class Signaling(Protocol):
 
 
 class Session:
-    """Watch ``camera`` once; ``run`` returns when it is over."""
+    """Watch ``camera`` once; ``run`` returns when it is over.
+
+    ``on_unit`` gets each encoded picture and its capture time on the camera's clock, also where
+    ``is_decoding`` is False and no frame comes; ``wish`` says what those who take them need.
+    """
 
     def __init__(
         self,
@@ -56,6 +66,9 @@ class Session:
         ice: IceSettings,
         connect_s: float,
         on_frame: Callable[[Session, Frame], None],
+        on_unit: Callable[[Session, VideoUnit, int | None], None],
+        wish: Callable[[], UnitWish | None],
+        is_decoding: bool = True,
         want: Want | None = None,
     ) -> None:
         self.camera = camera
@@ -70,6 +83,9 @@ class Session:
         self._signaling = signaling
         self._connect_s = connect_s
         self._on_frame = on_frame
+        self._on_unit = on_unit
+        self._wish = wish
+        self._is_decoding = is_decoding
         self._is_end_known = False
         # The answer, or the end of the session, whatever comes first.
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -134,9 +150,15 @@ class Session:
         # The protocol bounds this wait: it ends the session when no answer comes.
         if await self._is_over_before(self._answer):
             return self._end.result()
-        await self.connection.accept_answer(self._answer.result().sdp)
+        answer = self._answer.result()
+        await self.connection.accept_answer(answer.sdp, servers=_lent(answer))
         self.ingress = StockIngress(
-            self.connection, on_frame=self._frame, on_end=self._stream_ended
+            self.connection,
+            on_frame=self._frame,
+            on_unit=self._unit,
+            wish=self._wish,
+            on_end=self._stream_ended,
+            is_decoding=self._is_decoding,
         )
         await self.ingress.start()
         connecting = asyncio.create_task(
@@ -144,7 +166,7 @@ class Session:
         )
         try:
             if await self._is_over_before(connecting):
-                return self._end.result()
+                return self._explained(self._end.result())
             connecting.result()
         finally:
             connecting.cancel()
@@ -154,6 +176,12 @@ class Session:
         self.is_connected.set()
         # No deadline: the picture may be wanted for ever; silence is the protocol's to judge.
         return await self._end
+
+    def _explained(self, end: SessionError) -> SessionError:
+        """Say it from here: the camera sees its own half, and a timer sees nothing."""
+        if end.code not in NO_PATH_CODES or self.connection.selected_pair() is not None:
+            return end
+        return SessionError(end.code, self.connection.explain_path())
 
     async def _is_over_before(self, event: asyncio.Future[Any]) -> bool:
         """Wait for an event or the end of the session; tell whether the end came."""
@@ -165,6 +193,9 @@ class Session:
         if self.first_frame_at is None:
             self.first_frame_at = frame.decoded_at
         self._on_frame(self, frame)
+
+    def _unit(self, unit: VideoUnit, camera_ns: int | None) -> None:
+        self._on_unit(self, unit, camera_ns)
 
     def _found(self, candidates: Sequence[str], end: bool) -> None:
         if self.key is not None:
@@ -191,3 +222,11 @@ class Session:
         if not self._is_end_known and self.key is not None:
             self._is_end_known = True
             self._signaling.ended(self.key, error.code, error.text)
+
+
+def _lent(answer: Answer) -> list[IceServer]:
+    """Return the servers that the camera lends us."""
+    return [
+        IceServer(urls=each.urls, username=each.username, credential=each.credential)
+        for each in answer.ice_servers
+    ]

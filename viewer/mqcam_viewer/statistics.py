@@ -5,12 +5,20 @@ Pure: pictures' times come in, a report comes out; it must not know sockets or c
 
 from __future__ import annotations
 
+import statistics
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 FREEZE_S = 0.15
 """A gap between two pictures longer than this is a freeze
-(docs/decisions/liveness.md)."""
+(docs/decisions/liveness.md), unless the camera itself is that slow."""
+
+FREEZE_INTERVALS = 1.5
+"""A slow camera's gap is a freeze when it is longer than this times its usual interval."""
+
+USUAL_COUNT = 30
+"""The usual interval is the median of so many."""
 
 MAX_SAMPLES = 100_000
 """Latencies that are kept: an hour at 30 pictures a second, then the oldest half is dropped."""
@@ -76,13 +84,15 @@ class FrameStatistics:
     first_at: float | None = None
     last_at: float | None = None
     latencies_ms: list[float] = field(default_factory=list)
+    _intervals_s: deque[float] = field(default_factory=lambda: deque(maxlen=USUAL_COUNT))
 
     def add(self, *, decoded_at: float, width: int, height: int, latency_ms: float | None) -> None:
         """Take one picture; ``decoded_at`` in monotonic seconds."""
         if self.first_at is None:
             self.first_at = decoded_at
-        elif self.last_at is not None and decoded_at - self.last_at > FREEZE_S:
-            self.freezes += 1
+        elif self.last_at is not None:
+            self.freezes += self._is_freeze(decoded_at - self.last_at)
+            self._intervals_s.append(decoded_at - self.last_at)
         self.last_at = decoded_at
         self.frames += 1
         self.width, self.height = width, height
@@ -90,6 +100,16 @@ class FrameStatistics:
             if len(self.latencies_ms) >= MAX_SAMPLES:
                 del self.latencies_ms[: MAX_SAMPLES // 2]
             self.latencies_ms.append(latency_ms)
+
+    def freezes_at(self, now: float) -> int:
+        """Return the freezes so far, with the one that lasts at ``now``, if any."""
+        return self.freezes + (self.last_at is not None and self._is_freeze(now - self.last_at))
+
+    def _is_freeze(self, gap_s: float) -> bool:
+        if gap_s <= FREEZE_S:
+            return False
+        usual_s = statistics.median(self._intervals_s) if self._intervals_s else 0.0
+        return gap_s > FREEZE_INTERVALS * usual_s
 
     @property
     def fps(self) -> float:

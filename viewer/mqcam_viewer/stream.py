@@ -16,16 +16,22 @@ from mqcam.errors import SessionError, StreamEnded
 from mqcam.log import fields
 
 from mqcam_viewer.frames import MAX_WAITING, FrameQueue
+from mqcam_viewer.ingress import UnitWish
 from mqcam_viewer.session import Session
 from mqcam_viewer.statistics import FrameStatistics, Report, percentiles
+from mqcam_viewer.units import ReceivedUnit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from mqcam.depacketiser import VideoUnit
+    from mqcam.ice import CandidatePairInfo
     from mqcam.protocol.messages import Want
 
     from mqcam_viewer.client import Client
     from mqcam_viewer.frames import Frame
+    from mqcam_viewer.ingress import Reception
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +82,9 @@ class Stream:
 
     Enter it with ``async with``: that raises SessionError when the camera cannot be watched.
     Later a lost session is replaced by a new one; iteration ends with StreamEnded only when no
-    further try can help.
+    further try can help. ``on_trouble`` hears why a session is being replaced, and None when
+    its successor has reached the camera. Without ``is_decoding`` no frame comes: only those who
+    take ``units`` get something, and nobody pays for decoding.
     """
 
     def __init__(
@@ -85,6 +93,8 @@ class Stream:
         *,
         client: Client,
         want: Want | None = None,
+        on_trouble: Callable[[SessionError | None], None] = lambda _why: None,
+        is_decoding: bool = True,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self.camera = camera
@@ -92,6 +102,15 @@ class Stream:
         self.statistics = FrameStatistics()
         self._client = client
         self._want = want
+        self._on_trouble = on_trouble
+        self._is_decoding = is_decoding
+        self._unit_listeners: dict[Callable[[ReceivedUnit], None], UnitWish] = {}
+        self._unit_source: Session | None = None
+        self._sessions_seen = 0
+        self._packets_lost_before = 0
+        self._units_dropped_before = 0
+        self._end: StreamEnded | None = None
+        self._has_ended = asyncio.Event()
         self._frames = FrameQueue(bound=max_waiting)
         self._current: Running | None = None
         self._next: Running | None = None
@@ -137,6 +156,35 @@ class Stream:
         self._frames.end()
         await self._resources.aclose()
 
+    @contextlib.contextmanager
+    def units(
+        self, listener: Callable[[ReceivedUnit], None], *, keyframe_interval_s: float | None = None
+    ) -> Iterator[None]:
+        """Hand each encoded picture to ``listener`` inside the block, decoded or not.
+
+        What follows a loss is left out up to the next keyframe. One is asked for at the beginning
+        if there is none on its way, after a loss, and when ``keyframe_interval_s`` is over.
+        """
+        self._unit_listeners[listener] = UnitWish(keyframe_interval_s=keyframe_interval_s)
+        if self._unit_source is not None and self._unit_source.ingress is not None:
+            self._unit_source.ingress.keyframes.want()
+        try:
+            yield
+        finally:
+            del self._unit_listeners[listener]
+
+    @property
+    def units_dropped(self) -> int:
+        """Return how many encoded pictures were seen and could not be handed on."""
+        ingress = self._current.session.ingress if self._current else None
+        return self._units_dropped_before + (ingress.counts.units_dropped if ingress else 0)
+
+    async def ended(self) -> StreamEnded:
+        """Wait, however long, until no further try can help; returns why."""
+        while self._end is None:
+            await self._has_ended.wait()
+        return self._end
+
     async def report(self) -> Report:
         """Return what was measured so far; both ``_ms`` times count from the offer."""
         first, statistics = self._first, self.statistics
@@ -148,20 +196,30 @@ class Stream:
             camera=self.camera,
             session=session.key.session if session and session.key else "",
             connected_ms=_since_offer(first, first.connected_at if first else None),
-            first_frame_ms=_since_offer(first, first.first_frame_at if first else None),
+            first_frame_ms=_since_offer(first, statistics.first_at),
             frames=statistics.frames,
             fps=round(statistics.fps, 1),
             width=statistics.width,
             height=statistics.height,
             latency_ms=percentiles(statistics.latencies_ms),
             bitrate_bps=received.bitrate_bps if received else 0,
-            packets_lost=received.packets_lost if received else 0,
+            packets_lost=self._packets_lost_before + (received.packets_lost if received else 0),
             frames_dropped=self._frames.dropped,
-            freezes=statistics.freezes,
+            freezes=statistics.freezes_at(time.monotonic()),
             rtt_ms=received.rtt_ms if received else None,
             candidate_pair=str(pair) if pair else None,
             reconnects=self.reconnects,
         )
+
+    @property
+    def path(self) -> CandidatePairInfo | None:
+        """Return how the present session reaches the camera, None before it does."""
+        return self._current.session.connection.selected_pair() if self._current else None
+
+    async def reception(self) -> Reception | None:
+        """Return what the present session received so far, None before it began to."""
+        ingress = self._current.session.ingress if self._current else None
+        return await ingress.measure() if ingress else None
 
     async def _connect_first(self) -> None:
         self._current = self._begin(replaces=None)
@@ -177,7 +235,10 @@ class Stream:
             ice=self._client.ice,
             connect_s=self._client.deadlines.connect_s,
             on_frame=self._frame,
+            on_unit=self._unit,
+            wish=self._wish,
             want=self._want,
+            is_decoding=self._is_decoding,
         )
         old = replaces.key.session if replaces and replaces.key else None
         task = asyncio.create_task(session.run(replaces=old), name=f"session of {self.camera}")
@@ -195,26 +256,51 @@ class Stream:
         )
         self._frames.put(frame)
 
+    def _unit(self, session: Session, unit: VideoUnit, camera_ns: int | None) -> None:
+        """Take an encoded picture; from the successor's first keyframe on, only the successor's."""
+        if session is not self._unit_source:
+            is_new = self._next is not None and session is self._next.session
+            is_current = self._current is not None and session is self._current.session
+            if not unit.keyframe or not (is_new or is_current):
+                return
+            self._unit_source = session
+            self._sessions_seen += 1
+        received = ReceivedUnit(unit=unit, session=self._sessions_seen, camera_ns=camera_ns)
+        for listener in tuple(self._unit_listeners):
+            listener(received)
+
+    def _wish(self) -> UnitWish | None:
+        """Return what all who take units need together."""
+        if not self._unit_listeners:
+            return None
+        intervals = [each.keyframe_interval_s for each in self._unit_listeners.values()]
+        return UnitWish(keyframe_interval_s=min((each for each in intervals if each), default=None))
+
     async def _supervise(self) -> None:
         """Keep one good session; ends by itself only when no try can help."""
         failures = 0
         while self._current is not None:
             await self._until_silent_or_over(self._current)
             end = self._current.task.result() if self._current.task.done() else None
-            reason = end.text if end else "no packet for a second"
-            logger.info("watching again", extra=fields(camera=self.camera, reason=reason))
+            why = end or SessionError("silence", "nothing was heard from the camera for a second")
+            logger.info("watching again", extra=fields(camera=self.camera, reason=why.text))
+            self._on_trouble(why)
             if not is_final(end):
                 if end is not None:
                     await self._client.until_present(self.camera)
                 end = await self._replace()
             if is_final(end):
-                self._frames.end(StreamEnded(end.code, end.text))
+                self._end = StreamEnded(end.code, end.text)
+                self._frames.end(self._end)
+                self._has_ended.set()
                 return
             if end is None:
                 failures = 0
                 self.reconnects += 1
+                self._on_trouble(None)
             else:
                 logger.info("not connected", extra=fields(camera=self.camera, reason=end.text))
+                self._on_trouble(end)
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
 
@@ -235,6 +321,9 @@ class Stream:
             self._current, self._next = self._next, old
             if old is not None:
                 await old.stop()
+                if old.session.ingress is not None:
+                    self._packets_lost_before += old.session.ingress.counts.packets_lost
+                    self._units_dropped_before += old.session.ingress.counts.units_dropped
             self._next = None
         return end
 

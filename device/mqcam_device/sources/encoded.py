@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import av
 from av.video.reformatter import ColorRange
 from mqcam.errors import MqcamError, SourceError
+from mqcam.h264 import Normaliser
 
-from mqcam_device.h264 import Normaliser
 from mqcam_device.media import AccessUnit, SourceState, StreamInfo
 from mqcam_device.sources.raw import NS
 from mqcam_device.x264 import MIN_BITRATE_BPS, X264, probe_profile_level_id

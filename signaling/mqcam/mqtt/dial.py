@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from mqcam.errors import BrokerError, BrokerTimeout, BrokerTlsError, BrokerUnreachable
-from mqcam.mqtt.resolver import Resolver
 from mqcam.mqtt.tls import encrypt
+from mqcam.resolver import Resolver
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Sequence
 
     from mqcam.broker import BrokerAddress, BrokerSettings, MqttTimings
-    from mqcam.mqtt.resolver import Endpoint
+    from mqcam.resolver import Endpoint
 
 logger = logging.getLogger(__name__)
 

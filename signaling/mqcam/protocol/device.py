@@ -233,14 +233,17 @@ class DeviceEndpoint:
         )
         return [self._announcer.say(now)] if changed else []
 
-    def stop(self, now: float) -> list[Effect]:
-        """Say bye to everybody and publish that we are offline; later calls do nothing."""
+    def stop(self, now: float, *, since: int | None = None) -> list[Effect]:
+        """Say bye to everybody and publish that we are offline; later calls do nothing.
+
+        ``since`` is the Unix second of now, left out where the clock cannot be believed.
+        """
         if self._is_stopped:
             return []
         cause = Cause(now=now, code=Code.SHUTDOWN.value, text="the camera was stopped")
         for session in list(self._engine.sessions.values()):
             self._engine.step(session, Event.LOCAL_END, cause)
-        self._announcer.change(replace(self._announcer.status, state="offline"))
+        self._announcer.change(replace(self._announcer.status, state="offline", since=since))
         self._engine.emit(self._announcer.birth())
         self._is_stopped = True
         return self._engine.take_effects()

@@ -49,6 +49,7 @@ _SIDE_MAX_PX = 16_384
 _FPS_MAX = 1_000.0
 _BITRATE_MAX_BPS = 1_000_000_000
 _RTP_TIMESTAMP_MAX = 2**32 - 1
+_SECOND_MAX = 253_402_300_799  # the last second of the year 9999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,10 @@ class IceServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Say how a device is; ``n`` counts up within one ``boot``."""
+    """Say how a device is; ``n`` counts up within one ``boot``.
+
+    ``since`` is the Unix second of an offline status, None where the clock cannot be believed.
+    """
 
     n: int
     state: str
@@ -119,6 +123,7 @@ class Status:
     capabilities: tuple[str, ...] = ()
     capture: CaptureState = CaptureState()
     clock: Clock = Clock()
+    since: int | None = None
     v: int = VERSION
 
 
@@ -270,6 +275,7 @@ def _write_status(message: Status) -> dict[str, object]:
             text=clean_text(capture.text) or None,
         ),
         "clock": {"synchronised": message.clock.synchronised},
+        **_present(since=message.since),
     }
 
 
@@ -287,6 +293,7 @@ def _read_status(fields: Fields) -> Status:
         capabilities=fields.texts("capabilities", count=CAPABILITIES_MAX, limit=CODE_MAX_CHARS),
         capture=CaptureState() if capture is None else _read_capture(capture),
         clock=Clock() if clock is None else Clock(synchronised=_synchronised(clock)),
+        since=fields.optional_integer("since", low=0, high=_SECOND_MAX),
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from mqcam.config import Size
-from mqcam.errors import ConfigError
+from mqcam.errors import ConfigError, CredentialsError
+from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource, PatternSource, load_settings
 
 
@@ -69,3 +70,56 @@ def test_mistake_is_told_with_its_place(tmp_path: Path, text: str, told: str) ->
     with pytest.raises(ConfigError) as caught:
         load_settings(written(tmp_path, f"credentials: c\n{text}\n"))
     assert told in str(caught.value)
+
+
+TURN = "credentials: c.yaml\nice: {{servers: [{{urls: [{urls}]{account}}}]}}\n"
+
+
+def test_servers_are_read_with_their_passwords(tmp_path: Path) -> None:
+    (tmp_path / "p").write_text("secret\n")
+    (tmp_path / "p").chmod(0o600)
+    text = TURN.format(urls='"stun:a", "turn:a"', account=", username: u, credential_file: p")
+    settings = load_settings(written(tmp_path, text))
+    (server,) = read_servers(settings)
+    assert server.urls == ("stun:a:3478", "turn:a:3478")
+    assert (server.username, server.credential) == ("u", "secret")
+    assert "secret" not in repr(server)
+
+
+def test_a_stun_server_needs_no_account(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, TURN.format(urls='"stun:a"', account="")))
+    assert read_servers(settings)[0].credential == ""
+
+
+@pytest.mark.parametrize(
+    ("urls", "account", "why"),
+    [
+        ('"turn:a"', "", "username: is missing"),
+        ('"turn:a"', ", username: u", "credential_file: is missing"),
+        ('"stuns:a"', "", "write stun:"),
+        ('"a"', "", "expected a server such as"),
+        ("", "", "expected 1 to 8"),
+        ('"turn:a"', ", username: u, credential: p", "did you mean 'credential_file'"),
+    ],
+)
+def test_a_server_that_cannot_be_asked_is_told(
+    tmp_path: Path, urls: str, account: str, why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why):
+        load_settings(written(tmp_path, TURN.format(urls=urls, account=account)))
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "why"),
+    [(None, 0, "does not exist"), ("p", 0o644, "chmod 600"), ("a\nb\n", 0o600, "one line")],
+)
+def test_a_password_file_that_cannot_be_used_is_told(
+    tmp_path: Path, content: str | None, mode: int, why: str
+) -> None:
+    if content is not None:
+        (tmp_path / "p").write_text(content)
+        (tmp_path / "p").chmod(mode)
+    text = TURN.format(urls='"turn:a"', account=", username: u, credential_file: p")
+    settings = load_settings(written(tmp_path, text))
+    with pytest.raises(CredentialsError, match=why):
+        read_servers(settings)

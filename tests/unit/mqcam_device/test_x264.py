@@ -3,8 +3,8 @@ from __future__ import annotations
 import av
 import pytest
 from av.video.frame import VideoFrame
+from mqcam import h264
 from mqcam.errors import SourceError
-from mqcam_device import h264
 from mqcam_device.sources.pattern import Pattern
 from mqcam_device.x264 import MIN_BITRATE_BPS, X264, probe_profile_level_id
 from support.films import grey_picture

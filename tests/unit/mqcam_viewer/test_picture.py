@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import av
-from mqcam_viewer.picture import jpeg
+import pytest
+from mqcam_viewer.picture import encode, jpeg, png
 
 
 def grey(level: int, *, width: int = 64, height: int = 48) -> av.VideoFrame:
@@ -22,3 +24,28 @@ def test_a_jpeg_shows_the_picture() -> None:
     assert (shown.width, shown.height) == (64, 48)
     luma = bytes(shown.planes[0])[:64]
     assert all(abs(value - 128) <= 3 for value in luma)
+
+
+def test_a_png_shows_the_picture_exactly() -> None:
+    with av.open(io.BytesIO(png(grey(126))), mode="r") as file:
+        shown = next(file.decode(video=0))
+
+    assert (shown.width, shown.height, shown.format.name) == (64, 48, "rgb24")
+    assert set(bytes(shown.planes[0])[: 64 * 3]) == {128}
+
+
+def test_a_lower_quality_is_a_smaller_file() -> None:
+    picture = grey(126)
+    luma = picture.planes[0]
+    luma.update(bytes(number * 37 % 200 + 20 for number in range(luma.buffer_size)))
+    sizes = [len(jpeg(picture, quality=quality)) for quality in (1, 50, 90, 100)]
+
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"), [("a.png", b"\x89PNG"), ("a.PNG", b"\x89PNG"), ("a.jpg", b"\xff\xd8")]
+)
+def test_the_ending_chooses(name: str, begin: bytes) -> None:
+    assert encode(grey(126), Path(name)).startswith(begin)

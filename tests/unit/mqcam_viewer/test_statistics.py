@@ -107,3 +107,19 @@ def test_the_report_has_the_fields_of_the_contract_in_their_order() -> None:
     assert list(values) == CONTRACT
     assert values["latency_ms"] == {"p50": 1.0, "p95": 2.0, "p99": 3.0}
     assert values["rtt_ms"] is None
+
+
+def test_a_freeze_that_still_lasts_is_counted_when_asked() -> None:
+    statistics = fed([number / 30 for number in range(60)])
+
+    assert statistics.freezes_at(59 / 30 + 0.1) == 0
+    assert statistics.freezes_at(59 / 30 + 5) == 1
+    assert statistics.freezes == 0
+
+
+def test_a_camera_that_is_slow_by_itself_does_not_freeze() -> None:
+    """Five pictures a second at night are no trouble; a second without one is."""
+    slow = [number / 5 for number in range(40)]
+
+    assert fed(slow).freezes <= 1  # what is usual is not known at the first gap
+    assert fed([*slow, slow[-1] + 1.0]).freezes == fed(slow).freezes + 1

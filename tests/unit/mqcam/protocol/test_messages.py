@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -200,3 +201,11 @@ def test_text_of_our_own_is_cleaned_before_it_is_sent() -> None:
     read = decode(encode(status))
     assert isinstance(read, Status)
     assert read.capture.text == "a " * 256
+
+
+def test_an_offline_status_says_since_when_or_nothing() -> None:
+    said = Status(n=1, state="offline", boot="b", nonce="", since=1_795_212_120)
+    assert decode(encode(said)) == said
+    assert b"since" not in encode(replace(said, since=None))
+    with pytest.raises(MalformedMessage):
+        decode(encode(said).replace(b"1795212120", b"-1"))

@@ -5,8 +5,8 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mqcam import h264
 from mqcam.errors import SourceError
-from mqcam_device import h264
 
 START = b"\x00\x00\x00\x01"
 SPS = bytes.fromhex("6742c01fd9005005bb016a02020280000003008000001e4780c19240")  # 1280x720
