@@ -160,6 +160,10 @@ class BrokerError(MqcamError):
 class BrokerUnreachable(BrokerError):
     """No address of the broker answered."""
 
+    def __str__(self) -> str:
+        where = f" ({self.address})" if self.address else ""
+        return f"the broker cannot be reached from here{where}: {self.reason}"
+
 
 class BrokerTimeout(BrokerError):
     """The broker did not answer in time."""

@@ -6,6 +6,7 @@ Pure: events come in, words come out. It must not know Qt, threads or clocks; te
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,6 @@ from mqcam_viewer.desktop.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from mqcam.protocol.messages import Status
 
@@ -275,6 +275,9 @@ class Model:
             camera.status = status or camera.status
             if camera.is_present or was_present:
                 camera.seen_at = now
+            elif status is not None and status.since is not None:  # it says so itself
+                at = min(status.since, now.timestamp())  # a clock that is ahead, or a year 9999
+                camera.seen_at = datetime.fromtimestamp(at).astimezone(now.tzinfo)
         if self.chosen is None:
             self._choose_first()
 

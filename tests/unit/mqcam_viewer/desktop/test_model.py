@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -163,6 +164,17 @@ def test_a_camera_that_was_never_there_has_no_time() -> None:
     model.apply(CamerasChanged(cameras={"away": status("offline")}), NOON)
 
     assert (model.view("away", NOON).state, model.view("away", NOON).detail) == (State.OFFLINE, "")
+
+
+def test_a_camera_that_says_since_when_it_is_offline_is_believed() -> None:
+    good_bye = replace(status("offline"), since=int(NOON.timestamp()))
+    model = Model()
+    model.apply(CamerasChanged(cameras={"away": good_bye}), LATER)
+
+    assert model.view("away", LATER).detail == "Last seen today at 12:00"
+
+    model.apply(CamerasChanged(cameras={"away": replace(good_bye, since=253_402_300_799)}), LATER)
+    assert model.view("away", LATER).detail == "Last seen today at 14:00"
 
 
 def test_a_refusal_is_final_and_says_why() -> None:
