@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -189,7 +190,12 @@ def test_an_unknown_target_is_refused(machine: Machine) -> None:
 @pytest.fixture
 def machine_with_browser(machine: Machine) -> Machine:
     """Build a machine that lacks nothing but Python packages and those of the page."""
-    for name in ("mosquitto", "ip", "chromium"):
+    script = (machine.folder / "scripts/install.sh").read_text()
+    libraries = re.findall(r"(lib[\w.+-]+\.so\.\d+)=", script)
+    assert libraries
+    machine.has("ldconfig", "#!/bin/sh\n" + "".join(f"echo '{each} x'\n" for each in libraries))
+    screen = ("Xvfb", "xauth", "openbox", "xdotool", "xwininfo", "import")
+    for name in ("mosquitto", "ip", "nft", "turnserver", "chromium", *screen):
         machine.has(name)
     machine.has("npm", NPM)
     return machine

@@ -68,7 +68,7 @@ def tests(pytester: pytest.Pytester) -> Path:
     (root / "conftest.py").write_bytes((TESTS / "conftest.py").read_bytes())
     pytester.makeini(
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
-        f"addopts = --import-mode=importlib\npythonpath = {TESTS}\n"
+        f"addopts = --import-mode=importlib -p no:pytest-qt\npythonpath = {TESTS}\n"
     )
     return root / "integration"
 
