@@ -12,6 +12,7 @@ LIGHT = {
     "mqcam.protocol.device": ("asyncio", "av", "cryptography", "socket", "ssl", "yaml", *NETWORK),
     "mqcam.protocol.viewer": ("asyncio", "av", "cryptography", "socket", "ssl", "yaml", *NETWORK),
     "mqcam.credentials": NETWORK,
+    "mqcam.entry": ("argparse", "asyncio", "logging", "mqcam.errors", "yaml", *NETWORK),
     "mqcam.private": NETWORK,
     "mqcam_device.capture.__main__": ("cryptography", "libcamera", "picamera2", "ssl", *NETWORK),
     "mqcam_device.app": ("libcamera", "picamera2"),
