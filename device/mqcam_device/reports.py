@@ -16,8 +16,10 @@ from mqcam.rtcp import (
     SenderClock,
     answer_reference_time,
     correct_sender_report,
+    holds_sender_report,
     ntp_from_unix_ns,
     read_reference_times,
+    write_empty_report,
     write_reference_delays,
 )
 
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from mqcam.media import MediaTransport
 
 PAUSE_S: Final = 0.25
-"""A report goes out this often while no RTP does: the path is alive
-(docs/decisions/liveness.md)."""
+"""A report goes out this often while no RTP does: the path is alive, also when there never was a
+picture (docs/decisions/liveness.md)."""
 
 FIRST_INTERVAL_S: Final = 0.2
 FIRST_COUNT: Final = 5
@@ -92,14 +94,17 @@ class Reports:
     async def _run(self) -> None:
         """Send what waits, and reports of our own while they are due."""
         while True:
-            interval_s = FIRST_INTERVAL_S if self._sent_reports < FIRST_COUNT else PAUSE_S
+            is_beginning = self._clock is not None and self._sent_reports < FIRST_COUNT
+            interval_s = FIRST_INTERVAL_S if is_beginning else PAUSE_S
             packet = None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(interval_s):
                     packet = await self._waiting.get()
             if packet is not None:
                 await self._media.send(packet)
-            elif self._clock is not None and self._is_report_due():
+            elif self._clock is None:
+                await self._media.send(write_empty_report(self._ssrc))
+            elif self._is_report_due():
                 self._sent_reports += 1
                 await self._media.send(self._report())
 
@@ -118,10 +123,10 @@ class Reports:
         return bytes(RtcpSrPacket(ssrc=self._ssrc, sender_info=info))
 
     def _see_outgoing(self, packet: bytes) -> bytes | None:
-        """Learn the clock from RTP; give a report the capture clock, or drop it without one."""
+        """Learn the clock from RTP; give a sender report the capture clock, or drop it."""
         if is_rtcp(packet):
             if self._clock is None:
-                return None
+                return None if holds_sender_report(packet) else packet
             now_ns = time.monotonic_ns()
             return correct_sender_report(
                 packet, clock=self._clock, now_ns=now_ns, now_ntp=self._report_clock.ntp_at(now_ns)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SENDER_REPORT: Final = 200
+RECEIVER_REPORT: Final = 201
 PAYLOAD_FEEDBACK: Final = 206
 PICTURE_LOSS: Final = 1
 EXTENDED_REPORT: Final = 207
@@ -156,6 +157,16 @@ def correct_sender_report(packet: bytes, *, clock: SenderClock, now_ns: int, now
                 corrected, part.start + _CLOCK_PAIR_AT, now_ntp & NTP_MASK, clock.rtp_at(now_ns)
             )
     return packet if corrected is None else bytes(corrected)
+
+
+def holds_sender_report(compound: bytes) -> bool:
+    """Tell whether a compound claims to know the sender's clock."""
+    return any(part.kind == SENDER_REPORT for part in walk_compound(compound))
+
+
+def write_empty_report(ssrc: int) -> bytes:
+    """Write a receiver report without blocks (RFC 3550 section 6.4.2): ``ssrc`` is there."""
+    return _HEADER.pack(VERSION << 6, RECEIVER_REPORT, 1) + struct.pack("!I", ssrc)
 
 
 def write_picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:

@@ -217,5 +217,11 @@ def test_a_film_that_is_missing_is_the_cameras_state(broker: ShippedBroker) -> N
         done = run("mqcam_viewer", "list", "--credentials", credentials)
         status = camera.ask("status")
 
+        seen = probe(broker, "empty", "--seconds", "4", "--json")
+
+    report = json.loads(seen.stdout)
+    assert (seen.returncode, report["frames"], report["reconnects"]) == (1, 0, 0)
+    assert 'connected, but no picture came: the camera says "failed": ' in seen.stderr
+    assert "film.mp4" in seen.stderr
     assert "film.mp4" in status["source_text"]
     assert "film.mp4" in done.stdout

@@ -20,6 +20,7 @@ from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
 from mqcam.private import check_libraries
 
 from mqcam_viewer import keeping, reach
+from mqcam_viewer.absence import no_picture
 from mqcam_viewer.client import Client
 from mqcam_viewer.desktop import cli as window
 from mqcam_viewer.picture import jpeg
@@ -177,7 +178,8 @@ async def probe_camera(options: argparse.Namespace) -> int:
     if options.snapshot is not None and probe.last is not None:
         options.snapshot.write_bytes(jpeg(probe.last.picture))
     if probe.report.frames == 0:
-        print("mqcam-viewer: connected, but no picture came", file=sys.stderr)
+        why = no_picture(client.known().get(options.camera))
+        print(f"mqcam-viewer: {why}", file=sys.stderr)
         return EXIT_FAILURE
     return 0
 

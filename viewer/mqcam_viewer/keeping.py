@@ -21,6 +21,7 @@ from mqcam.errors import MqcamError, RecordingFailed, UsageError
 from mqcam.files import reason
 
 from mqcam_viewer import picture, reach
+from mqcam_viewer.absence import no_picture
 from mqcam_viewer.client import Client
 from mqcam_viewer.recorder import Recorder
 from mqcam_viewer.recording import Recording
@@ -162,7 +163,8 @@ async def record_camera(options: argparse.Namespace) -> int:
     if failure is not None:
         raise failure
     if summary.frames == 0:
-        sys.stderr.write("mqcam-viewer: connected, but no picture came\n")
+        why = no_picture(client.known().get(options.camera))
+        sys.stderr.write(f"mqcam-viewer: {why}\n")
         return EXIT_FAILURE
     return 0
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 from mqcam.errors import StageTimeout, StreamEnded
 
+from mqcam_viewer.absence import no_picture
+
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
@@ -46,7 +48,7 @@ async def take_snapshot(client: Client, camera: str, *, timeout_s: float = PICTU
         return await asyncio.to_thread(decode, first.result())
     if isinstance(end, StreamEnded):
         raise end
-    raise StageTimeout("picture", timeout_s, f"{camera} is connected, but sends no picture")
+    raise StageTimeout("picture", timeout_s, no_picture(client.known().get(camera)))
 
 
 def decode(keyframe: bytes) -> VideoFrame:

@@ -13,6 +13,7 @@ from mqcam.rtcp import (
     read_reference_delays,
     read_sender_report,
     unix_ns_from_ntp,
+    write_empty_report,
     write_reference_time,
 )
 from mqcam_device.reports import MAX_WAITING, Reports
@@ -78,6 +79,29 @@ async def test_a_report_before_the_first_picture_is_not_sent() -> None:
 
     assert wire.pass_out(stock_report()) is None
     await one.stop()
+
+
+async def test_a_camera_without_a_picture_says_that_it_is_there() -> None:
+    """A source that is broken is no reason to think that the path is."""
+    wire = Wire()
+    one = reports(wire)
+    async with asyncio.timeout(5):
+        seen = [await wire.sent.get() for _ in range(3)]
+    await one.stop()
+
+    assert seen == [write_empty_report(SSRC)] * 3
+
+
+async def test_a_question_before_the_first_picture_is_answered() -> None:
+    wire = Wire()
+    one = reports(wire)
+    assert wire.listener is not None
+    wire.listener(write_reference_time(ReferenceTime(ssrc=77, ntp=1 << 32)), 0.0)
+    async with asyncio.timeout(5):
+        delays = read_reference_delays(await wire.sent.get())
+    await one.stop()
+
+    assert [delay.ssrc for delay in delays] == [77]
 
 
 async def test_a_report_pairs_now_with_the_capture_clock() -> None:
