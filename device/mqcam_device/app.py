@@ -22,6 +22,7 @@ from mqcam.protocol.effects import SessionKey
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.trust import PlainEnvelope
 
+from mqcam_device import folders
 from mqcam_device.agent import Agent
 from mqcam_device.capture.process import CaptureProcess
 from mqcam_device.control import ControlServer
@@ -100,15 +101,17 @@ class App:
         self._control = ControlServer(
             credentials.name,
             {"status": self._status, "viewers": self._viewers},
-            runtime_dir=settings.runtime_dir,
+            runtime_dir=folders.runtime_folder(settings.runtime_dir),
         )
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; tells systemd how it goes."""
+        """Serve until SIGTERM, SIGINT or SIGHUP; tells systemd how it goes."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        # SIGHUP: the terminal was closed. Under nohup it is ignored, and stays so.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop.set)
         async with self._control:
             watchdog = asyncio.create_task(self._notifier.keep_alive(), name="watchdog")
             self._notifier.ready()
@@ -125,7 +128,7 @@ class App:
         topics = Namespace(credentials.namespace)
         return MqttSession(
             credentials.broker_settings(),
-            client_id=client_id(settings.state_dir, credentials.name),
+            client_id=client_id(folders.state_folder(settings.state_dir), credentials.name),
             receive=self.agent.driver.receive,
             clean_start=False,
             session_expiry_s=SESSION_EXPIRY_S,

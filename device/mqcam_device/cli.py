@@ -5,19 +5,22 @@ It must not hold logic of the agent: it reads arguments, prints, and turns error
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mqcam import log
+from mqcam import entry, exits, log
+from mqcam.commandline import Parser
 from mqcam.credentials import credentials_of
 from mqcam.errors import ConfigError, CredentialsError, MqcamError
 from mqcam.private import check_libraries
 
-from mqcam_device.control import ask, running
+from mqcam_device import folders
+from mqcam_device.control import ask, running, socket_path
+from mqcam_device.inspection import inspect
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import load_settings
 
@@ -27,25 +30,33 @@ if TYPE_CHECKING:
     from mqcam_device.settings import DeviceSettings
 
 DEFAULT_CONFIG = Path("/etc/mqcam/device.yaml")
-EXIT_FAILURE = 1
-EXIT_BAD_CONFIG = 78
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the description of the command line."""
-    main_parser = argparse.ArgumentParser(
-        prog="mqcam-device", description="Camera agent of mqcam: one agent is one camera."
+    main_parser = Parser(
+        prog="mqcam-device",
+        description="The camera agent of mqcam: one agent is one camera.",
+        file_option="--config",
     )
-    verbs = main_parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    main_parser.add_version()
+    verbs = main_parser.add_subparsers(dest="verb", metavar="COMMAND", title="commands")
     for verb, text in (
         ("run", "serve the camera until stopped"),
-        ("check", "read configuration and credentials, tell every mistake, start nothing"),
+        (
+            "check",
+            "look for mistakes in configuration, credentials, film and folders; start nothing",
+        ),
         ("status", "ask the running agent how it is"),
         ("viewers", "ask the running agent who is watching"),
     ):
-        verb_parser = verbs.add_parser(verb, help=text, description=text)
+        verb_parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         verb_parser.add_argument(
-            "--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s"
+            "--config",
+            type=Path,
+            default=DEFAULT_CONFIG,
+            metavar="FILE",
+            help="the agent's configuration (default: %(default)s)",
         )
         if verb in {"status", "viewers"}:
             verb_parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -57,6 +68,11 @@ def run(config: Path) -> None:
     settings = load_settings(config)
     credentials = credentials_of("device", settings.credentials)
     secrets = [credentials.password or "", *(each.credential for each in read_servers(settings))]
+    folders.prepare(
+        runtime=folders.runtime_folder(settings.runtime_dir),
+        state=folders.state_folder(settings.state_dir),
+        file=str(config),
+    )
     log.configure(settings.log.level, settings.log.format, secrets=secrets)
     check_libraries()
     # Imported late, so that `check` and `status` answer at once on a small machine.
@@ -67,40 +83,55 @@ def run(config: Path) -> None:
         asyncio.run(app.run())
 
 
-def check(config: Path) -> None:
-    """Tell every mistake in configuration and credentials."""
+def check(config: Path) -> int:
+    """Tell every mistake that can be known before the agent starts."""
     settings = load_settings(config)
-    credentials = credentials_of("device", settings.credentials)
-    credentials.broker_settings()
-    read_servers(settings)
+    credentials, mistakes = inspect(settings, file=str(config))
+    for mistake in mistakes:
+        print(mistake, file=sys.stderr)
+    if mistakes or credentials is None:
+        return exits.CONFIGURATION
     print(f"{config}: good; {credentials.name} at {', '.join(credentials.broker)}")
+    return exits.OK
 
 
-def agent_name(settings: DeviceSettings) -> str:
-    """Return the name of the agent to ask.
+def whom_to_ask(settings: DeviceSettings) -> tuple[str, Path]:
+    """Return the name of the agent to ask and the folder with its socket.
 
     Members of the group that owns the socket may ask without reading the credentials.
     """
+    places = folders.places_to_ask(settings.runtime_dir)
     try:
-        return credentials_of("device", settings.credentials).name
+        name = credentials_of("device", settings.credentials).name
     except CredentialsError:
-        names = running(settings.runtime_dir)
-        if len(names) != 1:
+        found = [(name, place) for place in places for name in running(place)]
+        if len(found) != 1:
             raise
-        return names[0]
+        return found[0]
+    has_socket = (place for place in places if os.path.exists(socket_path(name, place)))  # noqa: PTH110 - no error where we may not look
+    return name, next(has_socket, places[0])
 
 
 def ask_agent(config: Path, verb: str, *, as_json: bool) -> None:
     """Print what the running agent says."""
-    settings = load_settings(config)
-    reply = ask(agent_name(settings), verb, settings.runtime_dir)
+    name, folder = whom_to_ask(load_settings(config))
+    reply = ask(name, verb, folder)
     if as_json:
         print(json.dumps(reply))
     elif verb == "viewers":
         print_viewers(reply)
     else:
-        for key, value in reply.items():
-            print(f"{key:12} {value}")
+        print_status(reply)
+
+
+def print_status(reply: dict[str, object]) -> None:
+    """Print one line per field that says something."""
+    for key, value in reply.items():
+        text = value
+        if isinstance(value, dict):
+            text = ", ".join(f"{name} {part}" for name, part in value.items())
+        if text not in {"", None}:
+            print(f"{key:12} {text}")
 
 
 def print_viewers(reply: dict[str, object]) -> None:
@@ -116,22 +147,25 @@ def print_viewers(reply: dict[str, object]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    options = parser().parse_args(arguments)
+    main_parser = parser()
+    options = main_parser.parse_args(arguments)
     try:
-        if options.verb == "run":
+        if options.verb is None:
+            main_parser.print_help()
+        elif options.verb == "run":
             run(options.config)
         elif options.verb == "check":
-            check(options.config)
+            return check(options.config)
         else:
             ask_agent(options.config, options.verb, as_json=options.json)
     except (ConfigError, CredentialsError) as error:
         print(error, file=sys.stderr)
-        return EXIT_BAD_CONFIG
+        return exits.exit_code(error)
     except MqcamError as error:
         print(f"mqcam-device: {error}", file=sys.stderr)
-        return EXIT_FAILURE
-    return 0
+        return exits.exit_code(error)
+    return exits.OK
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.end_with(main)

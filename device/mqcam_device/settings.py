@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from mqcam.config import Range, Size, load
+from mqcam.config import Range, Size, load, top_keys
+from mqcam.errors import ConfigError, Problem
 from mqcam.interfaces import VIRTUAL_INTERFACES
 from mqcam.servers import ServerUrl
 
@@ -93,24 +94,29 @@ class DeviceSettings:
     max_viewers: Annotated[int, Range(1, 64, "viewers")] = 8
     ice: IceSettings = field(default_factory=IceSettings)
     log: LogSettings = field(default_factory=LogSettings)
-    runtime_dir: Path = Path("/run/mqcam")
-    """Where the control socket is; must be writable by the agent."""
-    state_dir: Path = Path("/var/lib/mqcam")
-    """What the agent keeps over a restart; must be writable by the agent."""
+    runtime_dir: Path | None = None
+    """Where the control socket is; None: where this user may write (``folders``)."""
+    state_dir: Path | None = None
+    """What the agent keeps over a restart; None: where this user may write (``folders``)."""
 
 
 def load_settings(path: Path | str) -> DeviceSettings:
     """Read the agent's configuration, relative paths resolved; raise ConfigError.
 
-    Relative paths count from the configuration's folder, whatever folder the agent runs in. The
+    Relative paths count from the configuration's folder, whatever folder the agent runs in; ``~``
+    is a home. The
     credentials file is taken from systemd's ``$CREDENTIALS_DIRECTORY`` when one of that name lies
     there, so that one configuration serves by hand and as a service.
     """
+    if {"kind", "broker"} <= top_keys(path):
+        text = "this is a credentials file; write a configuration with"
+        message = f"{text} 'credentials: {Path(path).name}'"
+        raise ConfigError([Problem(file=str(path), message=message)])
     settings = load(path, DeviceSettings)
     folder = Path(path).absolute().parent
     source = settings.source
     if isinstance(source, FilmSource):
-        source = replace(source, path=folder / source.path)
+        source = replace(source, path=_resolved(source.path, folder))
     servers = tuple(
         replace(each, credential_file=_credentials_path(each.credential_file, folder))
         if each.credential_file
@@ -122,8 +128,8 @@ def load_settings(path: Path | str) -> DeviceSettings:
         ice=replace(settings.ice, servers=servers),
         credentials=_credentials_path(settings.credentials, folder),
         source=source,
-        runtime_dir=folder / settings.runtime_dir,
-        state_dir=folder / settings.state_dir,
+        runtime_dir=_resolved(settings.runtime_dir, folder) if settings.runtime_dir else None,
+        state_dir=_resolved(settings.state_dir, folder) if settings.state_dir else None,
     )
 
 
@@ -131,4 +137,11 @@ def _credentials_path(path: Path, folder: Path) -> Path:
     handed_over = os.environ.get("CREDENTIALS_DIRECTORY")
     if handed_over and (Path(handed_over) / path.name).is_file():
         return Path(handed_over) / path.name
-    return folder / path
+    return _resolved(path, folder)
+
+
+def _resolved(path: Path, folder: Path) -> Path:
+    try:
+        return folder / path.expanduser()
+    except RuntimeError:  # nobody has that home: the message about the missing file shows it
+        return folder / path

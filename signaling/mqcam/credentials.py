@@ -15,7 +15,7 @@ import yaml
 
 from mqcam import files
 from mqcam.broker import BrokerAddress, BrokerSettings
-from mqcam.config import Matches, Range, Secret, decode
+from mqcam.config import Matches, Range, Secret, decode, top_keys
 from mqcam.errors import BrokerAddressError, ConfigError, CredentialsError
 
 _CERTIFICATES = re.compile(
@@ -68,6 +68,10 @@ class Credentials:
 
 def load_credentials(path: Path | str) -> Credentials:
     """Read a credentials file; raise CredentialsError when it is open to others or damaged."""
+    keys = top_keys(path)
+    if "credentials" in keys and "broker" not in keys:  # else its mode would be blamed
+        text = "this is a camera's configuration, not a credentials file: those are written by"
+        raise CredentialsError(str(path), f"{text} 'mqcam-broker add-device' and 'add-viewer'")
     try:
         content = files.read_private(path)
         return decode(content, Credentials, file=str(path))
@@ -138,7 +142,10 @@ _Dumper.add_representer(str, _represent_text)
 
 def _joined(error: ConfigError) -> str:
     problems = error.problems
-    if len(problems) == 1 and problems[0].key == "(file)":
+    if len(problems) == 1 and not problems[0].key:
         whole = {"is empty": "is empty; ask the owner of the broker for a new one"}
         return whole.get(problems[0].message, problems[0].message)
-    return "; ".join(f"line {each.line}: {each.key}: {each.message}" for each in problems)
+    return "; ".join(
+        ": ".join(part for part in (f"line {each.line}", each.key, each.message) if part)
+        for each in problems
+    )

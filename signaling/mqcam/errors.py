@@ -76,16 +76,20 @@ class _Remedied(MqcamError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One mistake in a configuration file; line and column count from 1."""
+    """One mistake in a configuration file; line and column count from 1.
+
+    Line 0: it stands in no line; no key: it is about the whole file.
+    """
 
     file: str
-    line: int
-    column: int
-    key: str
+    line: int = 0
+    column: int = 0
+    key: str = ""
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.key}: {self.message}"
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key, self.message) if part)
 
 
 class ConfigError(MqcamError):

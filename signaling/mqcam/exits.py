@@ -17,11 +17,6 @@ CONFIGURATION: Final = 78
 INTERRUPTED: Final = 130
 """What a shell makes of a program that SIGINT has ended."""
 
-EPILOG: Final = (
-    "Exit codes: 0 it worked, 1 it did not, 2 the command cannot be meant so, 78 a configuration "
-    "or credentials file is wrong or missing, 130 interrupted before it began."
-)
-
 
 def exit_code(error: Exception) -> int:
     """Return the code that a program ends with when ``error`` stopped it."""

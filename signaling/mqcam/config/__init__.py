@@ -5,7 +5,7 @@ Annotations are read at run time: bool, int, float, str, Path, Literal, Enum, ``
 """
 
 from mqcam.config.annotations import REQUIRED, Checked, Matches, Range, Secret, Size, defaults
-from mqcam.config.reading import decode, load
+from mqcam.config.reading import decode, load, top_keys
 
 __all__ = [
     "REQUIRED",
@@ -17,4 +17,5 @@ __all__ = [
     "decode",
     "defaults",
     "load",
+    "top_keys",
 ]

@@ -32,6 +32,7 @@ from mqcam.errors import Problem
 _BAD: Final = object()
 _MAX_PROBLEMS = 100  # more help nobody, and comparing a hostile file's keys must stay cheap
 _MAX_SHOWN = 40
+_UNQUOTED = {f"tag:yaml.org,2002:{name}" for name in ("float", "int")}
 
 Rules = tuple[object, ...]
 
@@ -158,7 +159,7 @@ class Decoder:
                     file=self._file,
                     line=mark.line + 1,
                     column=mark.column + 1,
-                    key=path or "(file)",
+                    key=path,
                     message=message,
                 )
             )
@@ -231,7 +232,7 @@ def _check(value: object, rules: Rules) -> None:
 
 def _one_of(choices: dict[str, Any], written: object = None) -> str:
     text = f"expected one of {', '.join(choices)}"
-    close = difflib.get_close_matches(written, choices, n=1) if _is_short(written) else []
+    close = difflib.get_close_matches(written.lower(), choices, n=1) if _is_short(written) else []
     return f"{text} (did you mean '{close[0]}'?)" if close else text
 
 
@@ -266,6 +267,8 @@ def _shown(node: yaml.Node) -> str:
         return "keys with values"
     if _is_null(node):
         return "nothing"
+    if isinstance(node, yaml.ScalarNode) and node.tag in _UNQUOTED and node.style is None:
+        return _clean(node.value)
     quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
     return f"the text '{_clean(node.value)}'" if quoted else f"'{_clean(node.value)}'"
 

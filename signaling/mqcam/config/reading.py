@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
+import yaml
+
 from mqcam import files
 from mqcam.config.decoder import Decoder
 from mqcam.config.tree import parse
@@ -41,6 +43,21 @@ def decode(content: bytes | str, type_: type[T], *, file: str) -> T:
     return cast("T", value)
 
 
+def top_keys(path: Path | str) -> frozenset[str]:
+    """Return the keys at the top of a YAML file, none if it has none or cannot be read.
+
+    They tell a file that lies in the wrong place, before anything else is judged about it.
+    """
+    file = str(path)
+    try:
+        node = parse(_utf8(files.read_bounded(path), file), file=file)
+    except (OSError, ConfigError):
+        return frozenset()
+    if not isinstance(node, yaml.MappingNode):
+        return frozenset()
+    return frozenset(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+
+
 def _utf8(content: bytes, file: str) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -48,9 +65,9 @@ def _utf8(content: bytes, file: str) -> str:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         message = "is not UTF-8 text; save the file as UTF-8"
-        problem = Problem(file=file, line=line, column=column, key="(file)", message=message)
+        problem = Problem(file=file, line=line, column=column, message=message)
         raise ConfigError([problem]) from error
 
 
 def _whole_file(file: str, message: str) -> ConfigError:
-    return ConfigError([Problem(file=file, line=1, column=1, key="(file)", message=message)])
+    return ConfigError([Problem(file=file, message=message)])

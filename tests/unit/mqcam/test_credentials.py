@@ -159,3 +159,11 @@ def test_credentials_of_the_other_kind_are_refused(tmp_path: Path) -> None:
         with pytest.raises(CredentialsError, match="add-viewer") as refusal:
             credentials_of("viewer", these)
         assert refusal.value.path == shown
+
+
+def test_a_configuration_in_their_place_is_named_before_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "device.yaml"
+    path.write_text("credentials: c.yaml\n")
+    path.chmod(0o644)
+    with pytest.raises(CredentialsError, match="a camera's configuration, not a credentials file"):
+        load_credentials(path)

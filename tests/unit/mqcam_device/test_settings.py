@@ -21,7 +21,7 @@ def test_credentials_alone_make_a_configuration(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, "credentials: c.yaml"))
     assert settings.credentials == tmp_path / "c.yaml"
     assert settings.source == PatternSource()
-    assert settings.runtime_dir == Path("/run/mqcam")
+    assert settings.runtime_dir is settings.state_dir is None  # mqcam_device.folders decides
 
 
 def test_relative_paths_count_from_the_configuration(
@@ -33,6 +33,25 @@ def test_relative_paths_count_from_the_configuration(
     assert settings.credentials == tmp_path / "c.yaml"
     assert settings.source == FilmSource(path=tmp_path / "a" / "b.mp4")
     assert settings.state_dir == tmp_path / "s"
+
+
+def test_a_tilde_is_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/jan")
+    text = "credentials: ~/c.yaml\nsource: {kind: film, path: ~/a.mp4}\nstate_dir: ~/s\n"
+    settings = load_settings(written(tmp_path, text))
+    assert settings.credentials == Path("/home/jan/c.yaml")
+    assert settings.source == FilmSource(path=Path("/home/jan/a.mp4"))
+    assert settings.state_dir == Path("/home/jan/s")
+    unknown = load_settings(written(tmp_path, "credentials: ~no-such-user/c.yaml"))
+    assert unknown.credentials == tmp_path / "~no-such-user/c.yaml"
+
+
+def test_credentials_in_the_place_of_the_configuration_are_one_mistake(tmp_path: Path) -> None:
+    path = written(tmp_path, "kind: device\nname: front\nbroker: [mqtts://nas]\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    told = "this is a credentials file; write a configuration with 'credentials: device.yaml'"
+    assert str(caught.value) == f"{path}: {told}"
 
 
 def test_credentials_that_systemd_hands_over_come_first(
@@ -58,11 +77,12 @@ def test_size_is_written_with_an_x(tmp_path: Path) -> None:
     [
         ("video: {bitrate_bps: 5_000_000}", "2:22: video.bitrate_bps: is above max_bitrate_bps"),
         ("video: {max_bitrate_bps: 100000}", "2:8: video.bitrate_bps: is above max_bitrate_bps"),
-        ("video: {fps: 61}", "expected 1 to 60 frames per second, got '61'"),
-        ("max_viewers: 0", "expected 1 to 64 viewers, got '0'"),
+        ("video: {fps: 61}", "expected 1 to 60 frames per second, got 61"),
+        ("max_viewers: 0", "expected 1 to 64 viewers, got 0"),
         ("source: {kind: camera}", "expected one of pattern, film"),
         ("source: {kind: film}", "source.path: is missing"),
         ("log: {level: verbose}", "expected one of debug, info, warning, error"),
+        ("log: {level: INFO}", "did you mean 'info'?"),
         ("bitrate_bps: 1", "does not belong here but below 'video'"),
     ],
 )

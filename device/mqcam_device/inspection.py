@@ -1,0 +1,57 @@
+"""Everything that can be known to be wrong before the agent starts, all at once.
+
+It must not start anything, nor leave anything behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mqcam.credentials import credentials_of
+from mqcam.errors import ConfigError, CredentialsError, MqcamError, Problem, SourceError
+
+from mqcam_device import folders
+from mqcam_device.servers import read_servers
+from mqcam_device.settings import FilmSource
+
+if TYPE_CHECKING:
+    from mqcam.credentials import Credentials
+
+    from mqcam_device.settings import DeviceSettings
+
+
+def inspect(settings: DeviceSettings, *, file: str) -> tuple[Credentials | None, list[MqcamError]]:
+    """Return the credentials, if they are good, and every mistake below the configuration."""
+    mistakes: list[MqcamError] = []
+    credentials = None
+    try:
+        credentials = credentials_of("device", settings.credentials)
+    except CredentialsError as error:
+        mistakes.append(error)
+    try:
+        read_servers(settings)
+    except CredentialsError as error:
+        mistakes.append(error)
+    problems = folders.problems(
+        runtime=folders.runtime_folder(settings.runtime_dir),
+        state=folders.state_folder(settings.state_dir),
+        file=file,
+    )
+    problems += _source_problems(settings, file)
+    if problems:
+        mistakes.append(ConfigError(problems))
+    return credentials, mistakes
+
+
+def _source_problems(settings: DeviceSettings, file: str) -> list[Problem]:
+    source = settings.source
+    if not isinstance(source, FilmSource):
+        return []
+    # PyAV takes a moment to load, and other sources do without.
+    from mqcam_device.sources.film import open_film  # noqa: PLC0415
+
+    try:
+        open_film(str(source.path)).close()
+    except SourceError as error:
+        return [Problem(file=file, key="source.path", message=str(error))]
+    return []

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from mqcam.credentials import Credentials, write_credentials
+from mqcam_device.cli import main, print_status, whom_to_ask
+from mqcam_device.settings import load_settings
+from support.films import make_film
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return a good configuration with its credentials."""
+    credentials = Credentials(kind="device", name="front", broker=("mqtts://nas.local",))
+    write_credentials(tmp_path / "c.yaml", credentials)
+    path = tmp_path / "device.yaml"
+    path.write_text("credentials: c.yaml\nruntime_dir: run\nstate_dir: state\n")
+    return path
+
+
+def checked(config: Path, source: str = "") -> int:
+    with config.open("a") as file:
+        file.write(f"source: {{kind: film, path: {source}}}\n" if source else "")
+    return main(["check", "--config", str(config)])
+
+
+def test_check_of_a_good_configuration_says_so_and_makes_nothing(
+    config: Path, capsys: Captured
+) -> None:
+    before = sorted(config.parent.iterdir())
+    assert checked(config, str(make_film(config.parent / "film.mp4"))) == 0
+    assert "good; front at mqtts://nas.local" in capsys.readouterr().out
+    assert sorted(config.parent.iterdir()) == [*before, config.parent / "film.mp4"]
+
+
+@pytest.mark.parametrize("film", ["missing", "damaged", "pipe", "folder"])
+def test_check_looks_into_the_film(config: Path, capsys: Captured, film: str) -> None:
+    (config.parent / "damaged").write_bytes(bytes(1000))
+    os.mkfifo(config.parent / "pipe")
+    (config.parent / "folder").mkdir()
+    assert checked(config, film) == 78
+    told = capsys.readouterr().err
+    assert told.startswith(f"{config}: source.path: {config.parent / film}: ")
+
+
+def test_check_tells_every_mistake(config: Path, capsys: Captured) -> None:
+    (config.parent / "c.yaml").unlink()
+    (config.parent / "run").touch()
+    (config.parent / "state").touch()
+    assert checked(config, "missing.mp4") == 78
+    told = capsys.readouterr().err
+    assert told.count("\n") == 4
+    for part in ("c.yaml: does not exist", "runtime_dir: ", "state_dir: ", "source.path: "):
+        assert part in told
+
+
+def test_a_missing_configuration_is_told_without_a_line(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["check", "--config", str(tmp_path / "no.yaml")]) == 78
+    assert capsys.readouterr().err == f"{tmp_path}/no.yaml: does not exist\n"
+
+
+def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
+    assert main([]) == 0
+    assert "viewers" in capsys.readouterr().out
+
+
+def test_status_leaves_out_what_says_nothing(capsys: Captured) -> None:
+    print_status({"viewers": 0, "source_text": "", "capture_pid": None, "layers": {"main": 1}})
+    assert capsys.readouterr().out == "viewers      0\nlayers       main 1\n"
+
+
+def test_the_service_is_asked_where_no_agent_of_this_user_runs(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, service = config.parent / "own", config.parent / "service"
+    for folder in (own, service):
+        folder.mkdir()
+    monkeypatch.setattr("mqcam_device.folders.places_to_ask", lambda _given: (own, service))
+    settings = load_settings(config)
+    assert whom_to_ask(settings) == ("front", own)
+    (service / "front.sock").touch()
+    assert whom_to_ask(settings) == ("front", service)
+    (config.parent / "c.yaml").unlink()
+    assert whom_to_ask(settings) == ("front", service)
