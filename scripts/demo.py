@@ -19,25 +19,33 @@ import tempfile
 import threading
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mqcam.errors import SourceError
+from mqcam_device.sources.film import Film
 from mqcam_viewer.desktop import display
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import FrameType
 
 CAMERA = "front"
 VIEWER = "laptop"
 READY_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 KEPT_LINES = 50
-TIMESTAMP = "1"
-"""What each of mosquitto's own lines begins with: the seconds since 1970."""
+MOSQUITTO_LINES = ("1", "To fix this, ")
+"""What mosquitto's own lines begin with: the seconds since 1970, or advice on the line before."""
 SNAPSHOT = Path("demo-snapshot.jpg")
 BIN = Path(sys.executable).parent
+
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a stop from elsewhere, a terminal that was closed: each ends the demo in good order."""
+EXIT_INTERRUPTED = 130
 
 
 class DemoError(Exception):
@@ -69,12 +77,27 @@ def source_yaml(source: str) -> str:
     if source == "pattern":
         return "source: {kind: pattern}\n"
     film = Path(source).expanduser().resolve()
+    if film.is_dir():
+        raise DemoError(f"DEMO_SOURCE={source}: this is a folder; name a film file, or 'pattern'")
     if not film.is_file():
         raise DemoError(
             f"DEMO_SOURCE={source}: there is no such film file; name one, or use 'pattern'"
         )
     escaped = str(film).replace("'", "''")
     return f"source:\n  kind: film\n  path: '{escaped}'\n"
+
+
+def check_film(source: str) -> None:
+    """Decode the first picture of a film, before anything is started that could not show it."""
+    if source == "pattern":
+        return
+    film = Film(str(Path(source).expanduser()), width=None, height=None, fps=1.0)
+    try:
+        film.open()
+    except SourceError as error:
+        raise DemoError(str(error)) from error
+    finally:
+        film.close()
 
 
 def free_port() -> int:
@@ -97,11 +120,11 @@ def run_tool(*arguments: str | Path) -> None:
 class Background:
     """One program that runs beside us; its output is shown with its name in front.
 
-    Lines that begin with ``quiet`` are shown only when the program ends before it is ready.
+    Lines that begin with one of ``quiet`` are shown only when the program ends before it is ready.
     """
 
     def __init__(
-        self, name: str, command: list[str | Path], *, ready: str, quiet: str = "\0"
+        self, name: str, command: list[str | Path], *, ready: str, quiet: tuple[str, ...] = ()
     ) -> None:
         self.name = name
         self._quiet = quiet
@@ -132,7 +155,8 @@ class Background:
                 self._ready.set()
 
     def _print(self, line: str) -> None:
-        print(f"{self.name:>7} | {line.rstrip()}", flush=True)
+        with suppress(OSError):  # the terminal may be gone; the program's output is read even so
+            print(f"{self.name:>7} | {line.rstrip()}", flush=True)
 
     def wait_ready(self) -> None:
         """Wait until the program says that it is ready."""
@@ -167,7 +191,7 @@ def start_broker(stack: ExitStack, state: Path, port: int) -> None:
     for verb, name in (("add-device", CAMERA), ("add-viewer", VIEWER)):
         run_tool(tool, verb, name, "--dir", folder, "--output", state / f"{name}.yaml")
     broker = Background(
-        "broker", [BIN / tool, "run", "--dir", folder], ready="broker ready", quiet=TIMESTAMP
+        "broker", [BIN / tool, "run", "--dir", folder], ready="broker ready", quiet=MOSQUITTO_LINES
     )
     stack.callback(broker.stop)
     broker.wait_ready()
@@ -217,12 +241,15 @@ def viewer_command(state: Path, seconds: float, *, window: bool) -> list[str]:
 def watch(state: Path, seconds: float, *, window: bool) -> int:
     """Run the viewer in the foreground until its time is over; return its exit code."""
     command = viewer_command(state, seconds, window=window)
-    viewer = subprocess.Popen(command)
+    viewer = subprocess.Popen(command, start_new_session=True)
     try:
         return viewer.wait()
     except KeyboardInterrupt:
-        # the terminal sent it to the viewer too, which prints its report and ends
-        return viewer.wait(STOP_TIMEOUT_S)
+        viewer.terminate()  # it prints its report and ends
+        with suppress(subprocess.TimeoutExpired):
+            code = viewer.wait(STOP_TIMEOUT_S)
+            return code if code >= 0 else EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     finally:
         if viewer.poll() is None:
             viewer.kill()
@@ -231,7 +258,8 @@ def watch(state: Path, seconds: float, *, window: bool) -> int:
 
 def demo(wish: Wish) -> int:
     """Start everything, watch, stop everything; return the viewer's exit code."""
-    source_yaml(wish.source)  # a wrong film name is said before anything starts
+    source_yaml(wish.source)  # a wrong film is said before anything starts
+    check_film(wish.source)
     if shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
         raise DemoError("mosquitto is missing: 'make demo' installs it, or apt install mosquitto")
     with ExitStack() as stack:
@@ -250,16 +278,25 @@ def demo(wish: Wish) -> int:
     return code
 
 
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End the demo in good order, whatever else is pressed meanwhile."""
+    for each in ENDINGS:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Run the demo; errors are one sentence."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in ENDINGS:
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(each, interrupt)
     try:
         return demo(Wish.of(os.environ))
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from mqcam.credentials import load_credentials
 from support.agent import SMALL, RunningAgent
 from support.films import make_film
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from support.broker import ShippedBroker
 
 TIMEOUT_S = 40.0
-ROOT = Path(__file__).parents[2]
 
 
 def run(module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -171,42 +168,6 @@ def test_no_secret_is_logged_or_on_a_command_line(
 
     assert password not in camera.log
     assert password.encode() not in b"".join(commands)
-
-
-@pytest.mark.parametrize("source", ["pattern", "film"])
-def test_the_demo_shows_video(source: str, tmp_path: Path) -> None:
-    """Broker, agent and viewer as processes that know each other only through MQTT."""
-    chosen = source if source == "pattern" else str(make_film(tmp_path / "film.mp4"))
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "demo.py"],
-        env={**os.environ, "DEMO_SECONDS": "2", "DEMO_SOURCE": chosen},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "broker ready" in done.stdout
-    assert "viewer connected" in done.stdout
-    assert (tmp_path / "demo-snapshot.jpg").stat().st_size > 1000
-
-
-def test_the_demo_names_a_film_that_is_missing(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "demo.py"],
-        env={**os.environ, "DEMO_SOURCE": "/no/such/film.mp4"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-
-    assert done.returncode == 1
-    assert done.stderr.startswith("demo: ")
-    assert "/no/such/film.mp4" in done.stderr
 
 
 def test_a_film_that_is_missing_is_the_cameras_state(broker: ShippedBroker) -> None:
