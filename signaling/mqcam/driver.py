@@ -80,16 +80,18 @@ class Driver:
         inbound = Inbound(topic=message.topic, payload=message.payload, retained=message.retained)
         self.apply(self._endpoint.receive(inbound, self._clock()))
 
-    def apply(self, effects: Iterable[Effect]) -> None:
-        """Carry out effects in order, then set the timer anew."""
+    def apply(self, effects: Iterable[Effect]) -> list[asyncio.Future[Delivery]]:
+        """Carry out effects in order, then set the timer anew; return the receipts of the sends."""
+        receipts: list[asyncio.Future[Delivery]] = []
         for effect in effects:
             if isinstance(effect, Send):
-                self._send(effect)
+                receipts.append(self._send(effect))
             elif isinstance(effect, Reject):
                 self._count(effect)
             else:
                 self._handle(effect)
         self._schedule()
+        return receipts
 
     def close(self) -> None:
         """Stop the timers; messages that still arrive are ignored."""
@@ -99,11 +101,12 @@ class Driver:
                 timer.cancel()
         self._report_rejects()
 
-    def _send(self, effect: Send) -> None:
+    def _send(self, effect: Send) -> asyncio.Future[Delivery]:
         if self._transport is None:
             raise RuntimeError("bind() a transport before the endpoint sends")
         receipt = self._transport.send(outgoing(effect))
         receipt.add_done_callback(partial(self._settled, effect.topic))
+        return receipt
 
     def _settled(self, topic: str, receipt: asyncio.Future[Delivery]) -> None:
         if self._closed or receipt.cancelled() or receipt.exception() is not None:

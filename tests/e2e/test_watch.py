@@ -70,6 +70,21 @@ async def test_the_next_viewer_after_the_last_seat_is_told_busy(broker: ShippedB
     assert refusal.value.code == "busy"
 
 
+async def test_a_goodbye_arrives_before_the_media_ends(broker: ShippedBroker) -> None:
+    """The camera learns it from the viewer, and refuses nothing that comes too late."""
+    with RunningAgent(broker, name="polite", settings=SMALL) as camera:
+        async with viewer(broker) as client:
+            for _ in range(5):
+                async with client.watch(camera.name) as stream:
+                    await next_frame(stream)
+        await camera.until(lambda status: not status["viewers"])
+        camera.stop()  # what was refused is logged now at the latest
+        log = camera.log
+
+    assert log.count("code=closed") == 5
+    assert "messages refused" not in log
+
+
 async def test_an_unknown_camera_is_said(broker: ShippedBroker) -> None:
     async with viewer(broker) as client:
         with pytest.raises(SessionError) as refusal:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Status, Want
+    from mqcam.transport import Delivery
 
     from mqcam_viewer.session import Session
 
@@ -282,10 +283,12 @@ class Client:
         """Note that the camera is reached."""
         self._driver.apply(self._endpoint.connected(key, time.monotonic()))
 
-    def ended(self, key: SessionKey, code: str, text: str) -> None:
-        """Note that this side ended a session, or saw it end."""
+    def ended(self, key: SessionKey, code: str, text: str) -> Sequence[asyncio.Future[Delivery]]:
+        """Note that this side ended a session, or saw it end; return the good-bye's receipt."""
         self._sessions.pop(key, None)
-        self._driver.apply(self._endpoint.ended(key, reason=code, text=text, now=time.monotonic()))
+        return self._driver.apply(
+            self._endpoint.ended(key, reason=code, text=text, now=time.monotonic())
+        )
 
     # effects
 

@@ -24,12 +24,17 @@ if TYPE_CHECKING:
     from mqcam.ice import IceSettings
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Answer, Want
+    from mqcam.transport import Delivery
 
     from mqcam_viewer.frames import Frame
     from mqcam_viewer.ingress import UnitWish
 
 
 logger = logging.getLogger(__name__)
+
+GOODBYE_S = 1.0
+"""How long the media stays for the broker to take the good-bye: media that ends first looks like a
+loss, and the good-bye after it like a message of a session that never was."""
 
 NO_PATH_CODES = frozenset({"connect-timeout", "not-connected"})
 """Ends of a session that never found a path."""
@@ -47,8 +52,8 @@ class Signaling(Protocol):
     def connected(self, key: SessionKey) -> None:
         """Note that the peers have reached each other."""
 
-    def ended(self, key: SessionKey, code: str, text: str) -> None:
-        """Note that this side ended the session, or saw it end."""
+    def ended(self, key: SessionKey, code: str, text: str) -> Sequence[asyncio.Future[Delivery]]:
+        """Note that this side ended the session, or saw it end; return the good-bye's receipt."""
 
 
 class Session:
@@ -87,6 +92,7 @@ class Session:
         self._wish = wish
         self._is_decoding = is_decoding
         self._is_end_known = False
+        self._goodbye: Sequence[asyncio.Future[Delivery]] = ()
         # The answer, or the end of the session, whatever comes first.
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._end: asyncio.Future[SessionError] = asyncio.get_running_loop().create_future()
@@ -121,6 +127,8 @@ class Session:
         finally:
             self.is_ending = True
             self._tell_end(end)
+            if self._goodbye:
+                await asyncio.wait(self._goodbye, timeout=GOODBYE_S)
             if self.ingress is not None:
                 await self.ingress.stop()
             await self.connection.close()
@@ -221,7 +229,7 @@ class Session:
     def _tell_end(self, error: SessionError) -> None:
         if not self._is_end_known and self.key is not None:
             self._is_end_known = True
-            self._signaling.ended(self.key, error.code, error.text)
+            self._goodbye = self._signaling.ended(self.key, error.code, error.text)
 
 
 def _lent(answer: Answer) -> list[IceServer]:
