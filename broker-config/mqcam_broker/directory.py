@@ -127,6 +127,12 @@ class BrokerDirectory:
             broker = self.state.stat()
             os.chown(self.passwords, broker.st_uid, broker.st_gid)
 
+    def close_rules(self) -> None:
+        """Take the rules from the eyes of others, in a directory that older versions made."""
+        if self.rules.stat().st_uid == self.state.stat().st_uid:
+            with contextlib.suppress(PermissionError):
+                self.rules.chmod(0o600)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other mqcam-broker commands from changing the members meanwhile."""
@@ -160,10 +166,11 @@ class BrokerDirectory:
             self.configuration: configuration.encode(),
             self.ca_certificate: ours.certificate,
             self.server_certificate: server.certificate,
-            self.rules: shipped.rules(plan.decisions.namespace).encode(),
         }
         for path, content in public.items():
             write_atomically(path, content, mode=0o644)
+        # Not secret, but mosquitto warns of rules that others may read, and wants to refuse them.
+        write_atomically(self.rules, shipped.rules(plan.decisions.namespace).encode())
         write_atomically(self.ca_key, ours.key)
         write_atomically(self.server_key, server.key)
         write_atomically(self.members, Members().text().encode())

@@ -86,6 +86,7 @@ def read_members(directory: BrokerDirectory) -> Members:
     with directory.locked():
         members = directory.read_members()
         directory.refresh_passwords(members)
+        directory.close_rules()
     return members
 
 

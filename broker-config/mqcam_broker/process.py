@@ -11,29 +11,27 @@ import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import time
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from mqcam.errors import MissingRequirement, NotSetUp, SetupError
 
 from mqcam_broker.authority import SERVER_NAME
+from mqcam_broker.child import Child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
     from mqcam_broker.directory import BrokerDirectory
 
 READY_TIMEOUT_S = 10.0
 PROBE_TIMEOUT_S = 2.0
 PROBE_INTERVAL_S = 0.02
-STOP_TIMEOUT_S = 10.0
-WAIT_SLICE_S = 1.0
-"""How often a broker that was told to stop is compared with its deadline."""
+FIRST_FREE_PORT = 1024
+"""Those below are root's to open."""
 MOSQUITTO_PATHS = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto")
 """Where it is, but where the PATH of an ordinary user or a cron job does not look."""
 
@@ -132,17 +130,24 @@ def is_ready(listener: Listener, *, ca_certificate: Path) -> bool:
         return False
 
 
-def run_broker(directory: BrokerDirectory, *, on_ready: Callable[[Listener], None]) -> int:
+def run_broker(
+    directory: BrokerDirectory,
+    *,
+    on_ready: Callable[[Listener], None],
+    on_line: Callable[[str], None],
+) -> int:
     """Run mosquitto in the foreground until it ends and return the exit code for our caller.
 
-    SIGTERM and SIGINT are passed on; a broker that ends because of them has ended well.
+    SIGTERM, SIGINT and SIGHUP end it; a broker that ends because of them has ended well.
     """
     program = find_mosquitto()
     directory.check()
     listener = first_listener(directory.configuration)
     _check_free(directory, listener)
-    with _Child() as child:
-        child.start([program, "-c", str(directory.configuration)])
+    with Child(on_line=on_line) as child:
+        child.start(
+            [program, "-c", str(directory.configuration)], user_id=_user_to_become(directory)
+        )
         if _wait_ready(child, listener, directory.ca_certificate):
             on_ready(listener)
         code = child.wait()
@@ -154,58 +159,21 @@ def run_broker(directory: BrokerDirectory, *, on_ready: Callable[[Listener], Non
     )
 
 
-class _Child:
-    """A child process that gets the signals meant for us."""
+def _user_to_become(directory: BrokerDirectory) -> int | None:
+    """Return the broker's user where mosquitto need not be root first, else None.
 
-    def __init__(self) -> None:
-        self._stop_by: float | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._signals = contextlib.ExitStack()
+    A process that changes its own user is no longer ended by the kernel when its parent is killed.
+    """
+    if any(port < FIRST_FREE_PORT for port in _ports(directory.configuration)):
+        return None
+    return directory.state.stat().st_uid
 
-    def __enter__(self) -> Self:
-        # Before the child exists: a signal in between is remembered instead of orphaning it.
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            self._signals.callback(signal.signal, number, signal.signal(number, self._forward))
-        return self
 
-    def __exit__(self, *_exception: object) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._signals.close()
-
-    @property
-    def was_told_to_stop(self) -> bool:
-        return self._stop_by is not None
-
-    def start(self, command: list[str]) -> None:
-        self._process = subprocess.Popen(command)  # noqa: S603 - our own program and path
-        if self.was_told_to_stop:
-            self._process.terminate()
-
-    def has_ended(self) -> bool:
-        return self._process is None or self._process.poll() is not None
-
-    def wait(self) -> int:
-        """Return the exit code; a child that ignores its order to stop is killed in the end."""
-        if self._process is None:
-            return 1
-        while True:
-            try:
-                return self._process.wait(WAIT_SLICE_S)
-            except subprocess.TimeoutExpired:
-                if self._stop_by is not None and time.monotonic() > self._stop_by:
-                    self._process.kill()
-
-    def _forward(self, number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGHUP:
-            self._stop_by = time.monotonic() + STOP_TIMEOUT_S
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+def _ports(configuration: Path) -> Iterator[int]:
+    for line in configuration.read_text("utf-8").splitlines():
+        match line.split():
+            case ["listener", port, *_] if port.isdigit():
+                yield int(port)
 
 
 def _check_free(directory: BrokerDirectory, listener: Listener) -> None:
@@ -226,7 +194,7 @@ def _check_free(directory: BrokerDirectory, listener: Listener) -> None:
     )
 
 
-def _wait_ready(child: _Child, listener: Listener, ca_certificate: Path) -> bool:
+def _wait_ready(child: Child, listener: Listener, ca_certificate: Path) -> bool:
     for _ in _until(time.monotonic() + READY_TIMEOUT_S):
         if child.has_ended() or child.was_told_to_stop:
             return False

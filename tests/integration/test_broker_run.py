@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pwd
+import re
 import select
 import signal
 import socket
@@ -35,10 +37,10 @@ def prepared() -> Iterator[ShippedBroker]:
 
 
 @contextlib.contextmanager
-def running(shipped: ShippedBroker) -> Iterator[subprocess.Popen[str]]:
+def running(shipped: ShippedBroker, *options: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "mqcam_broker.cli", "run", "--dir"]
     with subprocess.Popen(
-        [*command, str(shipped.directory.path)],
+        [*command, str(shipped.directory.path), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -58,7 +60,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_says_when_it_is_ready_and_ends_well_when_told(
     prepared: ShippedBroker, number: signal.Signals
 ) -> None:
@@ -67,10 +69,40 @@ def test_it_says_when_it_is_ready_and_ends_well_when_told(
         assert first_line(process) == f"broker ready on 127.0.0.1 port {prepared.port}\n"
         assert log_in(alice) == SUCCESS
         process.send_signal(number)
+        output, errors = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, output, errors) == (0, "broker stopped\n", "")
+    assert running_broker(prepared.directory) is None
+
+
+def test_verbose_shows_who_comes_and_goes(prepared: ShippedBroker) -> None:
+    with running(prepared, "--verbose") as process:
+        first_line(process)
+        process.terminate()
         _, errors = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0
-    assert "Traceback" not in errors
-    assert "rror" not in errors
+    assert re.search(r"^\d\d:\d\d:\d\d New connection from", errors, re.MULTILINE)
+
+
+def test_somebody_who_is_not_let_in_is_shown(prepared: ShippedBroker) -> None:
+    alice = load_credentials(prepared.credentials("viewer", "alice"))
+    with running(prepared) as process:
+        first_line(process)
+        assert log_in(dataclasses.replace(alice, password="wrong")) != SUCCESS
+        process.terminate()
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert "not authorised" in errors
+    assert errors.count("\n") == 1
+
+
+def test_a_tool_that_is_killed_takes_its_broker_along(prepared: ShippedBroker) -> None:
+    with running(prepared) as process:
+        first_line(process)
+        assert running_broker(prepared.directory) is not None
+        process.kill()
+        process.communicate(timeout=DEADLINE_S)
+        deadline = time.monotonic() + DEADLINE_S
+        while running_broker(prepared.directory) is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_a_broker_that_dies_is_reported(prepared: ShippedBroker) -> None:

@@ -104,6 +104,29 @@ def test_an_impossible_port_is_a_usage_error(port: str, capsys: Captured) -> Non
     assert "--port" in capsys.readouterr().err
 
 
+def test_only_an_address_can_be_bound(capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        main(["init", "--bind", "nas.local"])
+    assert refusal.value.code == 2
+    assert "'nas.local' is no IP address" in capsys.readouterr().err
+
+
+def test_what_is_to_be_typed_next_keeps_the_directory(
+    home: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MQCAM_BROKER_DIR")
+    main(["add-viewer", "alice", "--dir", str(home)])
+    capsys.readouterr()
+    for words in (["remove", "bob"], ["add-device", "alice"]):
+        assert main([*words, "--dir", str(home)]) != 0
+        assert capsys.readouterr().err.endswith(f" --dir {home}\n")
+
+
+def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
+    assert main([]) == 0
+    assert "add-device" in capsys.readouterr().out
+
+
 def test_damaged_settings_are_shown_with_their_place(home: Path, capsys: Captured) -> None:
     (home / "broker.yaml").write_text("addresses: [nas.local]\n")
     assert main(["add-device", "cam1"]) == 78
@@ -145,6 +168,6 @@ def test_a_certificate_that_ends_soon_is_announced(
     home: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "EXPIRY_WARNING_DAYS", 365 * 20)
-    monkeypatch.setattr(cli, "run_broker", lambda _directory, *, on_ready: 0 if on_ready else 1)
+    monkeypatch.setattr(cli, "run_broker", lambda _directory, *, on_ready, on_line: 0)
     assert main(["run", "--dir", str(home)]) == 0
     assert "the broker's certificate ends on" in capsys.readouterr().err

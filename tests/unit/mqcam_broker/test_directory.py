@@ -37,13 +37,19 @@ def test_a_new_directory_is_complete(made: BrokerDirectory) -> None:
 
 
 def test_secrets_are_for_their_owner_only(made: BrokerDirectory) -> None:
-    for path in (made.ca_key, made.server_key, made.members, made.passwords):
+    for path in (made.ca_key, made.server_key, made.members, made.passwords, made.rules):
         assert mode(path) == 0o600
     assert mode(made.state) == 0o700
 
 
+def test_rules_that_an_older_version_made_are_closed(made: BrokerDirectory) -> None:
+    made.rules.chmod(0o644)
+    made.close_rules()
+    assert mode(made.rules) == 0o600
+
+
 def test_mosquitto_may_read_the_rest(made: BrokerDirectory) -> None:
-    for path in (made.configuration, made.rules, made.ca_certificate, made.server_certificate):
+    for path in (made.configuration, made.ca_certificate, made.server_certificate):
         assert mode(path) == 0o644
     assert mode(made.path) == 0o755
 
