@@ -23,7 +23,8 @@ from mqcam_viewer import keeping, reach
 from mqcam_viewer.absence import no_picture
 from mqcam_viewer.client import Client
 from mqcam_viewer.desktop import cli as window
-from mqcam_viewer.picture import jpeg
+from mqcam_viewer.patience import reached
+from mqcam_viewer.picture import check_target, encode
 from mqcam_viewer.probe import Probe
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ def parser() -> argparse.ArgumentParser:
     cameras = verbs.add_parser("list", parents=[common], help="show the cameras of the broker")
     cameras.set_defaults(run=list_cameras)
     probe = verbs.add_parser("probe", parents=[common], help="watch a camera and measure it")
-    probe.add_argument("camera", metavar="CAM")
+    probe.add_argument("camera", metavar="CAM", type=reach.camera_name)
     probe.add_argument(
         "--seconds", type=seconds, default=10.0, help="0: until Ctrl-C (default: %(default)g)"
     )
     probe.add_argument("--live", action="store_true", help="show a line of statistics each second")
     probe.set_defaults(run=probe_camera)
-    probe.add_argument("--snapshot", type=Path, help="save the last picture as JPEG")
+    probe.add_argument("--snapshot", type=Path, help="save the last picture, as .jpg or .png")
     return main_parser
 
 
@@ -104,7 +105,7 @@ def as_json(status: Status | None) -> dict[str, object]:
 
 async def list_cameras(options: argparse.Namespace) -> int:
     """Print every camera."""
-    async with Client(options.credentials) as client:
+    async with reached(Client(options.credentials)) as client:
         cameras = await client.cameras()
     if options.json:
         print(json.dumps({name: as_json(status) for name, status in cameras.items()}))
@@ -150,6 +151,8 @@ def print_report(report: Report, *, is_json: bool) -> None:
 
 async def probe_camera(options: argparse.Namespace) -> int:
     """Watch, report, and succeed only if pictures came."""
+    if options.snapshot is not None:
+        check_target(options.snapshot)
     show = None
     if options.live:
         show = lambda report: print(live_line(report), file=sys.stderr, flush=True)  # noqa: E731
@@ -160,7 +163,7 @@ async def probe_camera(options: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupted.set)
-    async with Client(options.credentials, ice=ice) as client:
+    async with reached(Client(options.credentials, ice=ice)) as client:
         watching = asyncio.create_task(
             probe.run(client, seconds=options.seconds or None), name="probe"
         )
@@ -176,7 +179,7 @@ async def probe_camera(options: argparse.Namespace) -> int:
         return EXIT_FAILURE
     print_report(probe.report, is_json=options.json)
     if options.snapshot is not None and probe.last is not None:
-        options.snapshot.write_bytes(jpeg(probe.last.picture))
+        options.snapshot.write_bytes(encode(probe.last.picture, options.snapshot))
     if probe.report.frames == 0:
         why = no_picture(client.known().get(options.camera))
         print(f"mqcam-viewer: {why}", file=sys.stderr)

@@ -111,6 +111,11 @@ class Client:
         self._driver.bind(self._broker)
         self._running: asyncio.Task[None] | None = None
 
+    @property
+    def brokers(self) -> tuple[str, ...]:
+        """Return where the broker is looked for."""
+        return tuple(map(str, self._credentials.broker_settings().addresses))
+
     async def __aenter__(self) -> Self:
         """Connect to the broker; raises BrokerError."""
         self._running = asyncio.create_task(self._broker.run(), name="broker session")
@@ -250,7 +255,10 @@ class Client:
         status = self._endpoint.devices.get(camera)
         said = None if status is None or status.state != OFFLINE else status.since
         at = self._left_at.get(camera) if said is None else said
-        return None if at is None else datetime.fromtimestamp(at).astimezone()
+        try:
+            return None if at is None else datetime.fromtimestamp(at).astimezone()
+        except (ValueError, OverflowError, OSError):
+            return None  # it says a time that no calendar has
 
     def _is_present(self, camera: str) -> bool:
         status = self._endpoint.devices.get(camera)

@@ -23,6 +23,7 @@ from mqcam.files import reason
 from mqcam_viewer import picture, reach
 from mqcam_viewer.absence import no_picture
 from mqcam_viewer.client import Client
+from mqcam_viewer.patience import reached
 from mqcam_viewer.recorder import Recorder
 from mqcam_viewer.recording import Recording
 from mqcam_viewer.shelf import NAME_TIME, Shelf
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from mqcam_viewer.recording import Summary
 
 STANDARD_OUTPUT: Final = "-"
-PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SHORTEST_SEGMENT_S: Final = 5.0
 DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
@@ -65,7 +65,7 @@ def add_verbs(
 ) -> None:
     """Add both verbs to the command line; ``options.run`` is what they do."""
     snapshot = verbs.add_parser("snapshot", parents=[common], help="save one picture of a camera")
-    snapshot.add_argument("camera", metavar="CAM")
+    snapshot.add_argument("camera", metavar="CAM", type=reach.camera_name)
     snapshot.add_argument(
         "file",
         metavar="FILE",
@@ -77,7 +77,7 @@ def add_verbs(
     )
     snapshot.set_defaults(run=snapshot_camera)
     record = verbs.add_parser("record", parents=[common], help="record a camera as it is received")
-    record.add_argument("camera", metavar="CAM")
+    record.add_argument("camera", metavar="CAM", type=reach.camera_name)
     record.add_argument(
         "file",
         metavar="FILE|DIR",
@@ -108,10 +108,10 @@ async def snapshot_camera(options: argparse.Namespace) -> int:
     is_piped = name == STANDARD_OUTPUT
     if is_piped and options.json:
         raise UsageError("standard output takes the picture or the JSON", "leave one of them out")
-    if not is_piped and path.suffix.lower() not in PICTURE_SUFFIXES:
-        raise UsageError(f"{name} is no name of a picture", "end it in .jpg or .png")
+    if not is_piped:
+        picture.check_target(path)
     began_at = time.monotonic()
-    async with Client(options.credentials, ice=reach.settings(options)) as client:
+    async with reached(Client(options.credentials, ice=reach.settings(options))) as client:
         shown = await take_snapshot(client, options.camera)
         encoded = await asyncio.to_thread(picture.encode, shown, path, quality=options.quality)
         taken_ms = round((time.monotonic() - began_at) * 1000, 1)
@@ -141,7 +141,7 @@ async def record_camera(options: argparse.Namespace) -> int:
     failure: MqcamError | None = None
     with interrupts() as interrupted:
         async with (
-            Client(options.credentials, ice=reach.settings(options)) as client,
+            reached(Client(options.credentials, ice=reach.settings(options))) as client,
             client.watch(options.camera, is_decoding=False) as stream,
         ):
             show = progress() if sys.stderr.isatty() else None

@@ -5,21 +5,37 @@ It must not know streams: any PyAV picture will do.
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import av
+from mqcam.errors import RecordingFailed, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from av.video.codeccontext import VideoCodecContext
 
+SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
+
 QUALITY: Final = 90
 """Of 100: what a camera's picture looks good at."""
 
 FINEST, COARSEST = 2, 31
 """The range of JPEG's quantiser in FFmpeg."""
+
+
+def check_target(path: Path) -> None:
+    """Judge a file's name before anything is done for it; raises UsageError, RecordingFailed."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path} is no name of a picture", "end it in .jpg or .png")
+    if path.is_dir():
+        raise RecordingFailed(str(path), "is a folder, not a file")
+    if not path.parent.is_dir():
+        raise RecordingFailed(str(path), "its folder does not exist")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise RecordingFailed(str(path), "may not be written by this user")
 
 
 def encode(picture: av.VideoFrame, path: Path, *, quality: int = QUALITY) -> bytes:

@@ -11,7 +11,17 @@ from pathlib import Path
 from mqcam.credentials import read_password
 from mqcam.errors import UsageError
 from mqcam.ice import IceSettings
+from mqcam.protocol.topics import is_id
 from mqcam.servers import IceServer, ServerUrl
+
+
+def camera_name(text: str) -> str:
+    """Read the name of a camera."""
+    if not is_id(text):
+        raise argparse.ArgumentTypeError(
+            f"a camera's name is 1 to 64 of the characters A-Z a-z 0-9 _ -, not {text!r}"
+        )
+    return text
 
 
 def server(text: str) -> ServerUrl:

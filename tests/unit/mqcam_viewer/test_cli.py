@@ -46,6 +46,32 @@ def test_impossible_durations_are_refused(text: str, capsys: pytest.CaptureFixtu
     assert "--seconds" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["probe", "snapshot", "record"])
+def test_a_name_that_no_camera_has_is_a_usage_error(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([verb, "front door"])
+
+    assert ended.value.code == 2
+    assert "a camera's name is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [("last.gif", 2, ".png"), ("none/last.jpg", 1, "folder does not exist"), (".", 2, ".jpg")],
+)
+def test_a_snapshot_that_cannot_be_written_is_said_before_anything_is_watched(
+    name: str, code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The credentials are not even looked for."""
+    file = str(tmp_path / name)
+    arguments = ["probe", "front", "--credentials", str(tmp_path / "no"), "--snapshot", file]
+
+    assert main(arguments) == code
+    assert said in capsys.readouterr().err
+
+
 def test_missing_credentials_are_a_usage_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
