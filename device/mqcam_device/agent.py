@@ -82,10 +82,8 @@ class Agent:
         if text == self.broker_text or self._is_stopping:
             return  # a retry that failed as the one before, or our own good-bye
         self.broker_text = text
-        if state.connected:
+        if state.connected:  # what is wrong otherwise, the session itself has logged
             logger.info("camera online", extra=fields(broker=state.address))
-        else:
-            logger.warning("broker not reached", extra=fields(reason=text))
 
     def source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
         """Tell viewers how the source is: a restarting camera is a message, never a reconnect."""

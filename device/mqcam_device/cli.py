@@ -76,7 +76,8 @@ def run(config: Path) -> None:
     log.configure(settings.log.level, settings.log.format, secrets=secrets)
     check_libraries()
     # Imported late, so that `check` and `status` answer at once on a small machine.
-    from mqcam_device.app import App  # noqa: PLC0415
+    with entry.loading():
+        from mqcam_device.app import App  # noqa: PLC0415
 
     app = App(settings, credentials)
     with log.context(device=credentials.name):

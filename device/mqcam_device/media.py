@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 MAIN = "main"
 """The layer that every source has."""
 
+BT709 = 1
+BT601 = 6
+"""Colour matrices as H.264 numbers them (ITU-T H.273, table 4)."""
+
 
 @dataclass(slots=True)
 class AccessUnit:

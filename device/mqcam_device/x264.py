@@ -13,8 +13,15 @@ from av.video.frame import PictureType, VideoFrame
 from mqcam import h264
 from mqcam.errors import SourceError
 
+from mqcam_device.media import BT601, BT709
+
 MIN_BITRATE_BPS = 100_000
 """Below this x264 cannot hold the rate of any useful picture."""
+
+_UNSPECIFIED = 2
+_VIDEO_RANGE = 1
+_TERMS_OF_MATRIX = {BT709: (1, 1), 5: (5, 6), BT601: (6, 6), 9: (9, 14)}
+"""Primaries and transfer that go with a matrix: BT.709, BT.601 of 625 and 525 lines, BT.2020."""
 
 _TIME_BASE = Fraction(1, 1_000_000)
 _ONE_SLICE_PIXELS = 1280 * 720
@@ -26,7 +33,14 @@ class X264:
     """One encoder for pictures of one size; replace it to change size or frame rate."""
 
     def __init__(
-        self, *, width: int, height: int, fps: float, bitrate_bps: int, max_bitrate_bps: int
+        self,
+        *,
+        width: int,
+        height: int,
+        fps: float,
+        bitrate_bps: int,
+        max_bitrate_bps: int,
+        matrix: int = BT709,
     ) -> None:
         self.max_bitrate_bps = max(max_bitrate_bps, MIN_BITRATE_BPS)
         self._is_keyframe_wanted = True
@@ -35,6 +49,11 @@ class X264:
         if not isinstance(context, av.VideoCodecContext):
             raise SourceError("encoder", "this PyAV has no libx264; install PyAV's own wheel")
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        # Said, because viewers take a small picture that does not say it as BT.601.
+        context.colorspace, context.color_range = matrix, _VIDEO_RANGE
+        context.color_primaries, context.color_trc = _TERMS_OF_MATRIX.get(
+            matrix, (_UNSPECIFIED, _UNSPECIFIED)
+        )
         context.time_base = _TIME_BASE
         context.framerate = Fraction(fps).limit_denominator(1001)
         context.gop_size = int(fps * _GOP_S)  # keyframes come when a viewer needs one

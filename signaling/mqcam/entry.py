@@ -5,6 +5,7 @@ It must not load anything heavy before it guards, nor know what the programs do:
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -12,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FAILURE = 1
 INTERRUPTED = 130
@@ -42,8 +43,7 @@ def run(module: str) -> NoReturn:
 
 def end_with(main: Callable[[], int]) -> NoReturn:
     """End the process with what ``main`` returns; nobody who goes away early gets a traceback."""
-    if signal.getsignal(signal.SIGINT) is _leave:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    _raise_when_interrupted()
     try:
         code = main()
         sys.stdout.flush()
@@ -55,6 +55,21 @@ def end_with(main: Callable[[], int]) -> NoReturn:
         code = FAILURE
     _end_at_once_when_interrupted()
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Let Ctrl-C end the process without a word meanwhile: for what is imported late."""
+    _end_at_once_when_interrupted()
+    try:
+        yield
+    finally:
+        _raise_when_interrupted()
+
+
+def _raise_when_interrupted() -> None:
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end_at_once_when_interrupted() -> None:

@@ -17,7 +17,7 @@ from mqcam.errors import MqcamError, SourceError
 from mqcam.h264 import Normaliser
 
 from mqcam_device.media import AccessUnit, SourceState, StreamInfo
-from mqcam_device.sources.raw import NS
+from mqcam_device.sources.raw import NS, matrix_of
 from mqcam_device.x264 import MIN_BITRATE_BPS, X264, probe_profile_level_id
 
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ class EncodedSource:
                 fps=self._info.fps_max,
                 bitrate_bps=self._bitrate_bps,
                 max_bitrate_bps=self._settings.max_bitrate_bps,
+                matrix=matrix_of(frame),
             )
         if self._encoder.bitrate_bps != self._bitrate_bps:
             self._bitrate_bps = self._encoder.set_bitrate(self._bitrate_bps)

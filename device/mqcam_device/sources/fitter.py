@@ -12,6 +12,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from mqcam.errors import SourceError
 
+from mqcam_device.sources.raw import matrix_of
+
 if TYPE_CHECKING:
     from av.filter.context import FilterContext
 
@@ -47,13 +49,16 @@ class Fitter:
         if shape != self._shape:
             self._filter = None if self._is_fit(frame) else self._build(frame)
             self._shape = shape
+        matrix = matrix_of(frame)
         if self._filter is None:
+            frame.colorspace = matrix
             return frame
         _, source, sink = self._filter
         source.push(frame)
         fitted = sink.pull()
         if not isinstance(fitted, VideoFrame):
             raise SourceError("film", "the scaler gave no picture")
+        fitted.colorspace = matrix  # what no size suggests any more
         return fitted
 
     def _is_fit(self, frame: VideoFrame) -> bool:

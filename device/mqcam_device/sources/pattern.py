@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from av.video.frame import VideoFrame
 
+from mqcam_device.media import BT709
 from mqcam_device.sources import marker
 from mqcam_device.sources.canvas import Canvas, Colour, Plane, TextStyle
 from mqcam_device.sources.raw import NS, RawInfo
@@ -43,6 +44,7 @@ class Pattern:
     def __init__(self, *, width: int, height: int, fps: float, label: str) -> None:
         self._width, self._height, self._fps = width, height, fps
         self._frame = VideoFrame(width, height, "yuv420p")
+        self._frame.colorspace = BT709
         self._canvas = _canvas_over(self._frame)
         self._painter = _Painter(self._canvas, label=label)
         self._count = 0

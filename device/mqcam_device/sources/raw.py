@@ -8,10 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from mqcam_device.media import BT601, BT709
+
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 NS = 1_000_000_000
+
+HD_LINES = 720
+UNSPECIFIED = 2
+"""The colour matrix of a picture that does not say it (ITU-T H.273, table 4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +56,11 @@ class RawSource(Protocol):
     def close(self) -> None:
         """Give back what `open` took; idempotent."""
         ...
+
+
+def matrix_of(picture: VideoFrame) -> int:
+    """Return the colour matrix that a picture says, or that its height suggests."""
+    said = int(picture.colorspace)
+    if said != UNSPECIFIED:
+        return said
+    return BT709 if picture.height >= HD_LINES else BT601

@@ -306,7 +306,7 @@ class Link:
         if not self._welcome.done():
             self._lose(ClosedUnanswered("it closed the connection unanswered", address=shown))
         elif not flags.is_disconnect_packet_from_server:
-            self._lose(BrokerUnreachable(f"the connection was lost ({code})", address=shown))
+            self._lose(BrokerUnreachable("the connection was lost", address=shown))
         elif code.value == SESSION_TAKEN_OVER:
             self._lose(BrokerRefused("another client with our id replaced us", address=shown))
         else:

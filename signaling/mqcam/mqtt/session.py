@@ -224,7 +224,7 @@ class MqttSession:
             failure, wait_s = self._reconnection.failed(
                 failure, now=loop.time(), jitter=self._random.random()
             )
-            self._tell(failure, wait_s)
+            self._tell(failure)
             await asyncio.sleep(wait_s)
 
     async def _connect(self, dialer: Dialer) -> tuple[Link, Welcome]:
@@ -326,7 +326,7 @@ class MqttSession:
             logger.exception("no status is published: making it failed")
             return ()
 
-    def _tell(self, failure: BrokerError, wait_s: float) -> None:
+    def _tell(self, failure: BrokerError) -> None:
         """Make a failure known: always as state, in the log when it differs from the last."""
         was_connected = self._state.connected
         reconnects = self._state.reconnects + was_connected
@@ -334,7 +334,8 @@ class MqttSession:
         if str(failure) != self._told:
             self._told = str(failure)
             event = "broker lost" if was_connected else "broker not reached"
-            logger.warning(event, extra=fields(reason=failure, retry_s=round(wait_s, 1)))
+            # That it does not give up is said here: until something changes, it is silent.
+            logger.warning(event, extra=fields(reason=f"{failure}; trying again until it answers"))
 
     def _set_state(self, state: BrokerState) -> None:
         self._state = state

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mqcam.transport import Incoming, Outgoing
 
 UNSUPPORTED_VERSION = 0x84
-REFUSALS = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
+UNKNOWN_ACCOUNT = frozenset({0x86, 0x87})
+"""Bad User Name or Password, Not authorized: mosquitto says the second for both."""
+REFUSALS = frozenset({0x85, 0x8A, 0x8C})
 """CONNACK codes that only another client id, user or password can cure (MQTT 5, 3.2.2.2)."""
 
 
@@ -60,6 +62,12 @@ def refusal(code: int, reason: str, address: str) -> BrokerError:
     if code == UNSUPPORTED_VERSION:
         sentence = "it speaks no MQTT 5: use mosquitto 1.6 or newer, or another broker with MQTT 5"
         return BrokerTooOld(sentence, address=address)
+    if code in UNKNOWN_ACCOUNT:
+        sentence = (
+            "the account is unknown there or was removed: look with 'mqcam-broker list' on the "
+            "broker; if it is missing, add it again and copy the new file"
+        )
+        return BrokerRefused(sentence, address=address)
     if code in REFUSALS:
         sentence = f"it does not let us in ({reason}): check user, password and client id"
         return BrokerRefused(sentence, address=address)
