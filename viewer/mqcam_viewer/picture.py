@@ -22,6 +22,9 @@ SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 QUALITY: Final = 90
 """Of 100: what a camera's picture looks good at."""
 
+JPEG_COLOURS: Final = "ITU601"
+"""The matrix of every JPEG file, whatever its size (JFIF)."""
+
 FINEST, COARSEST = 2, 31
 """The range of JPEG's quantiser in FFmpeg."""
 
@@ -48,7 +51,9 @@ def jpeg(picture: av.VideoFrame, *, quality: int = QUALITY) -> bytes:
     quantiser = str(FINEST + round((100 - quality) * (COARSEST - FINEST) / 99))
     encoder: VideoCodecContext = av.CodecContext.create("mjpeg", "w")
     encoder.options = {"qmin": quantiser, "qmax": quantiser}
-    full_range = picture.reformat(format="yuvj420p", dst_color_range="JPEG")
+    full_range = picture.reformat(
+        format="yuvj420p", dst_color_range="JPEG", dst_colorspace=JPEG_COLOURS
+    )
     return _encode(encoder, full_range)
 
 

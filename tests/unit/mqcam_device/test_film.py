@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from av.video.frame import VideoFrame
 from mqcam.errors import SourceError
-from mqcam_device.media import SourceSettings
+from mqcam_device.media import BT601, BT709, SourceSettings
 from mqcam_device.sources.film import Film
+from mqcam_device.sources.raw import matrix_of
 from mqcam_device.sources.selection import make_source
 from support.films import grey_picture, make_audio_only, make_film
 
@@ -127,6 +128,14 @@ def test_a_film_is_fitted_into_another_shape_between_bars(tmp_path: Path) -> Non
     assert memoryview(luma)[middle + 20] == memoryview(luma)[middle + 620] == 16
     assert memoryview(luma)[middle + 320] == 40
     assert value in {16, 40}
+
+
+def test_a_film_keeps_its_colours_at_another_size(tmp_path: Path) -> None:
+    """A large film that does not say them is BT.709, however small its pictures are sent."""
+    path = make_film(tmp_path / "film.mp4", width=1280, height=720)
+    (_, _, fitted), *_ = play(path, 1, size=(320, 180))
+    (_, _, natural), *_ = play(make_film(tmp_path / "small.mp4"), 1)
+    assert (matrix_of(fitted), matrix_of(natural)) == (BT709, BT601)
 
 
 def test_wide_dots_are_made_square(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import pytest
 from av.video.frame import VideoFrame
 from mqcam import h264
 from mqcam.errors import SourceError
+from mqcam_device.media import BT601, BT709
 from mqcam_device.sources.pattern import Pattern
+from mqcam_device.sources.raw import matrix_of
 from mqcam_device.x264 import MIN_BITRATE_BPS, X264, probe_profile_level_id
 from support.films import grey_picture
 
@@ -128,3 +130,35 @@ def test_frames_may_come_from_any_decoder() -> None:
     x264 = encoder()
     x264.encode(frame, 0)
     assert not h264.has_b_slices(x264.encode(frame, FRAME_NS))
+
+
+@pytest.mark.parametrize("matrix", [BT709, BT601])
+@pytest.mark.parametrize(("width", "height"), [(320, 240), (1280, 720)])
+def test_the_stream_says_how_its_colours_are_meant(width: int, height: int, matrix: int) -> None:
+    """A viewer that had to guess would take a small picture as BT.601."""
+    x264 = X264(
+        width=width,
+        height=height,
+        fps=30,
+        bitrate_bps=500_000,
+        max_bitrate_bps=4_000_000,
+        matrix=matrix,
+    )
+    decoder = av.CodecContext.create("h264", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_count = 1
+    shown = decoder.decode(av.Packet(x264.encode(grey_picture(width, height, 99), 0)))[0]
+
+    assert (shown.colorspace, shown.color_range) == (matrix, 1)
+    assert (decoder.color_primaries, decoder.color_trc) == (matrix, matrix)
+
+
+@pytest.mark.parametrize(("height", "matrix"), [(720, BT709), (576, BT601)])
+def test_a_picture_that_does_not_say_its_colours_is_judged_by_its_height(
+    height: int, matrix: int
+) -> None:
+    assert matrix_of(grey_picture(64, height, 99)) == matrix
+
+
+def test_the_pattern_is_drawn_in_the_colours_that_it_says() -> None:
+    assert matrix_of(pictures().read(0)) == BT709

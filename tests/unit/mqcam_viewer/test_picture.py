@@ -26,6 +26,21 @@ def test_a_jpeg_shows_the_picture() -> None:
     assert all(abs(value - 128) <= 3 for value in luma)
 
 
+def test_a_jpeg_has_the_colours_of_its_kind() -> None:
+    """BT.709 in the stream, BT.601 in every JPEG: the red that is seen is the same."""
+    red = av.VideoFrame(64, 48, "yuv420p")
+    for plane, value in zip(red.planes, (63, 102, 240), strict=True):
+        plane.update(bytes([value]) * plane.buffer_size)
+    red.colorspace = 1
+    with av.open(io.BytesIO(jpeg(red)), mode="r") as file:
+        shown = next(file.decode(video=0))
+
+    values = [bytes(plane)[0] for plane in shown.planes]
+    assert all(
+        abs(value - wanted) <= 3 for value, wanted in zip(values, (76, 85, 255), strict=True)
+    )
+
+
 def test_a_png_shows_the_picture_exactly() -> None:
     with av.open(io.BytesIO(png(grey(126))), mode="r") as file:
         shown = next(file.decode(video=0))
