@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mqcam import log
-from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
+from mqcam import entry, exits, log
+from mqcam.commandline import Parser
+from mqcam.errors import ConfigError, CredentialsError, MqcamError
 from mqcam.private import check_libraries
 
 from mqcam_viewer import keeping, reach
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
     from mqcam_viewer.statistics import Report
 
 CREDENTIALS_VARIABLE = "MQCAM_CREDENTIALS"
-EXIT_FAILURE = 1
-EXIT_USAGE = 2
-EXIT_BAD_CONFIG = 78
+ABOUT_US = {"-h", "--help", "--version"}
+"""First words that are not options of the window, which opens where no verb is named."""
 
 
 def seconds(text: str) -> float:
@@ -48,12 +48,11 @@ def seconds(text: str) -> float:
     return value
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the description of the command line."""
-    main_parser = argparse.ArgumentParser(
-        prog="mqcam-viewer", description="Watch cameras of mqcam."
-    )
-    common = argparse.ArgumentParser(add_help=False)
+    main_parser = Parser(prog="mqcam-viewer", description="Watch cameras of mqcam.")
+    main_parser.add_version()
+    common = Parser(add_help=False)
     common.add_argument(
         "--credentials",
         type=Path,
@@ -176,14 +175,14 @@ async def probe_camera(options: argparse.Namespace) -> int:
             watching.result()
     if probe.report is None:
         print("mqcam-viewer: interrupted before the camera answered", file=sys.stderr)
-        return EXIT_FAILURE
+        return exits.FAILURE
     print_report(probe.report, is_json=options.json)
     if options.snapshot is not None and probe.last is not None:
         options.snapshot.write_bytes(encode(probe.last.picture, options.snapshot))
     if probe.report.frames == 0:
         why = no_picture(client.known().get(options.camera))
         print(f"mqcam-viewer: {why}", file=sys.stderr)
-        return EXIT_FAILURE
+        return exits.FAILURE
     return 0
 
 
@@ -191,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     main_parser = parser()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help"}):
+    if not words or (words[0].startswith("-") and words[0] not in ABOUT_US):
         words.insert(0, window.VERB)
     options = main_parser.parse_args(words)
     if options.credentials is None:
@@ -205,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MqcamError, OSError) as error:
         return tell(error)
     except KeyboardInterrupt:
-        return EXIT_FAILURE
+        return exits.INTERRUPTED
 
 
 def tell(error: MqcamError | OSError) -> int:
@@ -213,17 +212,16 @@ def tell(error: MqcamError | OSError) -> int:
     if isinstance(error, BrokenPipeError):
         # Whoever read us has enough. Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILURE
-    if isinstance(error, ConfigError | CredentialsError):
-        print(error, file=sys.stderr)
-        return EXIT_BAD_CONFIG
+        return exits.FAILURE
     text = str(error)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         text = f"{where}{error.strerror or error}"
-    print(f"mqcam-viewer: {text}", file=sys.stderr)
-    return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+    # These two begin with the name of the file that they are about.
+    program = "" if isinstance(error, ConfigError | CredentialsError) else "mqcam-viewer: "
+    print(f"{program}{text}", file=sys.stderr)
+    return exits.exit_code(error)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.end_with(main)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mqcam import exits
 from mqcam.errors import MqcamError, RecordingFailed, UsageError
 from mqcam.files import reason
 
@@ -32,13 +33,14 @@ from mqcam_viewer.snapshot import take_snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mqcam.commandline import Parser
+
     from mqcam_viewer.recording import Summary
 
 STANDARD_OUTPUT: Final = "-"
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SHORTEST_SEGMENT_S: Final = 5.0
 DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-EXIT_FAILURE: Final = 1
 WIDEST_QUALITY: Final = 100
 
 
@@ -59,8 +61,8 @@ def quality(text: str) -> int:
 
 
 def add_verbs(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
+    verbs: argparse._SubParsersAction[Parser],
+    common: Parser,
     seconds: Callable[[str], float],
 ) -> None:
     """Add both verbs to the command line; ``options.run`` is what they do."""
@@ -165,7 +167,7 @@ async def record_camera(options: argparse.Namespace) -> int:
     if summary.frames == 0:
         why = no_picture(client.known().get(options.camera))
         sys.stderr.write(f"mqcam-viewer: {why}\n")
-        return EXIT_FAILURE
+        return exits.FAILURE
     return 0
 
 

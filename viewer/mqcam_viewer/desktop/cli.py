@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mqcam import exits
 from mqcam.credentials import credentials_of
 
 from mqcam_viewer import reach
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from mqcam.commandline import Parser
+
     from mqcam_viewer.desktop.app import Watched
 
 VERB = "window"
-EXIT_FAILURE = 1
-EXIT_MISSING = 2
 MISSING_EXTRA = "the window needs PySide6: pip install 'mqcam[viewer]'"
 
 
 def add_verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
+    verbs: argparse._SubParsersAction[Parser],
+    common: Parser,
     seconds: Callable[[str], float],
 ) -> None:
     """Add the window's arguments to the command line."""
@@ -51,10 +52,10 @@ def show(options: argparse.Namespace) -> int:
     """Show the window until it is closed; return the exit code. Raises CredentialsError."""
     credentials = credentials_of("viewer", options.credentials)
     if importlib.util.find_spec("PySide6") is None:
-        return _refuse(MISSING_EXTRA, EXIT_MISSING)
+        return _refuse(MISSING_EXTRA, exits.USAGE)
     problem = display.problem(os.environ)
     if problem is not None:
-        return _refuse(problem, EXIT_MISSING if "apt-get" in problem else EXIT_FAILURE)
+        return _refuse(problem, exits.USAGE if "apt-get" in problem else exits.FAILURE)
     from mqcam_viewer.desktop.app import run  # noqa: PLC0415
 
     watched = run(
@@ -70,7 +71,7 @@ def _report(watched: Watched, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(watched.as_json()))
     if options.seconds and not watched.pictures:
-        return _refuse("no picture was shown", EXIT_FAILURE)
+        return _refuse("no picture was shown", exits.FAILURE)
     return 0
 
 
