@@ -17,11 +17,11 @@ from mqcam.rtcp import (
     answer_reference_time,
     correct_sender_report,
     holds_sender_report,
-    ntp_from_unix_ns,
     read_reference_times,
     write_empty_report,
     write_reference_delays,
 )
+from mqcam.steadyclock import SteadyClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,17 +43,6 @@ FIXED_HEADER_BYTES: Final = 12
 COUNT_MASK: Final = 0xFFFF_FFFF
 
 
-class ReportClock:
-    """A wall clock that only goes forward: read once, then carried on by the monotonic clock."""
-
-    def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
-
-    def ntp_at(self, monotonic_ns: int) -> int:
-        """Return the 64-bit NTP time of a moment of the monotonic clock."""
-        return ntp_from_unix_ns(monotonic_ns + self._offset_ns)
-
-
 class Reports:
     """Mend the stock sender's reports, send more of them, answer the viewer's questions."""
 
@@ -69,7 +58,7 @@ class Reports:
         self._ssrc = ssrc
         self._captured_ns = captured_ns
         self._clock: SenderClock | None = None
-        self._report_clock = ReportClock()
+        self._report_clock = SteadyClock()
         self._packets = 0
         self._octets = 0
         self._sent_rtp_at = 0.0

@@ -74,6 +74,18 @@ class _Remedied(MqcamError):
         return f"{self.what}; {self.remedy}"
 
 
+class _OfFile(MqcamError):
+    """The file at ``path`` is in trouble: ``reason`` in words."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One mistake in a configuration file; line and column count from 1.
@@ -103,16 +115,8 @@ class ConfigError(MqcamError):
         return "\n".join(str(problem) for problem in self.problems)
 
 
-class CredentialsError(MqcamError):
+class CredentialsError(_OfFile):
     """A credentials or key file that cannot be used."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(path, reason)
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
 
 
 class BrokerAddressError(MqcamError):
@@ -286,16 +290,8 @@ class SourceError(MediaError):
         return f"{self.source}: {self.reason}"
 
 
-class RecordingFailed(MediaError):
-    """A recording that cannot go on: ``path`` and the reason in words."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(path, reason)
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+class RecordingFailed(_OfFile, MediaError):
+    """A recording that cannot go on."""
 
 
 class StreamEnded(_Coded, MediaError):

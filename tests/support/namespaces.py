@@ -62,6 +62,15 @@ class TwoHosts:
         """Return the command that runs something on a host."""
         return ["ip", "netns", "exec", host, *arguments]
 
+    def give_addresses(self) -> None:
+        """Give each end of the line its address and switch it on."""
+        for host, address in (
+            (self.camera, self.camera_address),
+            (self.viewer, self.viewer_address),
+        ):
+            ip("-n", host, "address", "add", f"{address}/24", "dev", INTERFACE)
+            ip("-n", host, "link", "set", INTERFACE, "up")
+
     def cut(self) -> None:
         """Pull the cable out."""
         ip("-n", self.viewer, "link", "set", INTERFACE, "down")
@@ -76,12 +85,7 @@ class TwoHosts:
             ip("-n", host, "link", "set", "lo", "up")
         ends = (INTERFACE, "netns", self.camera, "type", "veth", "peer", "name", INTERFACE)
         ip("link", "add", *ends, "netns", self.viewer)
-        for host, address in (
-            (self.camera, self.camera_address),
-            (self.viewer, self.viewer_address),
-        ):
-            ip("-n", host, "address", "add", f"{address}/24", "dev", INTERFACE)
-            ip("-n", host, "link", "set", INTERFACE, "up")
+        self.give_addresses()
         return self
 
     def __exit__(
@@ -194,12 +198,7 @@ class SlowLine:
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
-        for host, address in (
-            (self.camera, self.camera_address),
-            (self.viewer, self.viewer_address),
-        ):
-            ip("-n", host, "address", "add", f"{address}/24", "dev", INTERFACE)
-            ip("-n", host, "link", "set", INTERFACE, "up")
+        self._hosts.give_addresses()
         return self
 
     def __exit__(

@@ -17,13 +17,13 @@ from mqcam.depacketiser import Counts, Depacketiser
 from mqcam.remoteclock import RemoteClock
 from mqcam.rtcp import (
     ReferenceTime,
-    ntp_from_unix_ns,
     read_reference_delays,
     read_sender_report,
     round_trip_ns,
     write_picture_loss,
     write_reference_time,
 )
+from mqcam.steadyclock import SteadyClock
 from mqcam.stock import make_receiver, receive_parameters
 
 from mqcam_viewer.frames import Frame
@@ -102,7 +102,7 @@ class StockIngress:
         self._tasks: list[asyncio.Task[None]] = []
         self._first_rtp_at: float | None = None
         self._clock = RemoteClock()
-        self._ntp_offset_ns = time.time_ns() - time.monotonic_ns()
+        self._own_clock = SteadyClock()
 
     @property
     def counts(self) -> Counts:
@@ -159,12 +159,9 @@ class StockIngress:
         if report is not None:
             self._clock.add_report(report, arrived_ns=arrived_ns)
         for delay in read_reference_delays(packet):
-            round_trip = round_trip_ns(delay, now_ntp=self._ntp_at(arrived_ns))
+            round_trip = round_trip_ns(delay, now_ntp=self._own_clock.ntp_at(arrived_ns))
             if delay.ssrc == self._connection.video.local_ssrc and round_trip is not None:
                 self._clock.add_round_trip(round_trip, now_ns=arrived_ns)
-
-    def _ntp_at(self, monotonic_ns: int) -> int:
-        return ntp_from_unix_ns(monotonic_ns + self._ntp_offset_ns)
 
     async def _compare_clocks(self) -> None:
         """Ask the camera for its time, often at first, then each second, until cancelled."""
@@ -172,7 +169,8 @@ class StockIngress:
         for interval_s in intervals:
             await asyncio.sleep(interval_s)
             reference = ReferenceTime(
-                ssrc=self._connection.video.local_ssrc, ntp=self._ntp_at(time.monotonic_ns())
+                ssrc=self._connection.video.local_ssrc,
+                ntp=self._own_clock.ntp_at(time.monotonic_ns()),
             )
             # Before the connection stands this sends nothing, which costs nothing.
             await self._media.send(write_reference_time(reference))
