@@ -42,6 +42,14 @@ class Credentials:
     """The certificates (PEM) that may vouch for the broker; None trusts the system's."""
     username: str | None = None
     password: Annotated[str | None, Secret()] = field(default=None, repr=False)
+    identity: Annotated[str | None, Secret()] = field(default=None, repr=False)
+    """The private signing key as one word; None: it is kept elsewhere on this machine."""
+    owner: str | None = None
+    """The public key of the owner whose word counts; None: only pins count."""
+    certificate: str | None = None
+    """What the owner says of this device."""
+    grant: str | None = None
+    """What the owner says of this viewer."""
 
     def mistakes(self) -> Iterable[tuple[str, str]]:
         """Yield the rules that types cannot express."""

@@ -5,6 +5,7 @@ It must not know any third-party library: boundaries translate with ``raise ... 
 MqcamError
 ├── ConfigError              the configuration, with all of its problems
 ├── CredentialsError         a credentials or key file that cannot be used
+├── KeyUnusable              a text that is no key
 ├── BrokerAddressError       an address of a broker that cannot be read
 ├── MissingRequirement       a program, package or version that this machine lacks
 ├── UsageError               a command that cannot be meant as it was typed
@@ -26,6 +27,7 @@ MqcamError
 │       ├── MalformedMessage     a body that cannot be decoded
 │       ├── UnsupportedVersion   a body of a wire version that we do not speak
 │       ├── Unauthentic          a body that nobody we trust has signed
+│       ├── DocumentRefused      a certificate, a grant or an owner's state that does not hold
 │       ├── OfferRefused         an offer that this camera cannot answer
 │       └── AnswerRefused        an answer that this viewer cannot use
 ├── SessionError             a session that ended: code and text as the peer or we said it
@@ -117,6 +119,10 @@ class ConfigError(MqcamError):
 
 class CredentialsError(_OfFile):
     """A credentials or key file that cannot be used."""
+
+
+class KeyUnusable(MqcamError):
+    """A text that is no key; the message never repeats it."""
 
 
 class BrokerAddressError(MqcamError):
@@ -248,6 +254,10 @@ class Unauthentic(RemoteProtocolError):
 
     def __init__(self, text: str) -> None:
         super().__init__("unauthentic", text)
+
+
+class DocumentRefused(RemoteProtocolError):
+    """A certificate, a grant or an owner's state that does not hold."""
 
 
 class OfferRefused(RemoteProtocolError):

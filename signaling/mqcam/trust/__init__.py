@@ -1,0 +1,1 @@
+"""Who may believe whom: keys, signed documents, sealed messages, pins."""

@@ -1,0 +1,68 @@
+"""What a signature covers: the exact bytes, and everything that says what they are for.
+
+It must not know what the bytes mean.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from mqcam.trust.keys import SigningKey, is_signed
+
+LENGTH_BYTES = 4
+
+
+class Purpose(StrEnum):
+    """For what something was signed; a signature for one is worthless for another."""
+
+    MESSAGE = "message"
+    STATUS = "status"
+    GRANT = "grant"
+    CERTIFICATE = "certificate"
+    OWNER_STATE = "owner-state"
+
+
+def sign(  # noqa: PLR0913  # the parts of one statement
+    key: SigningKey,
+    purpose: Purpose,
+    *,
+    topic: str,
+    body: bytes,
+    recipient: bytes = b"",
+    reply_key: bytes = b"",
+) -> bytes:
+    """Return the signature of ``body`` for one purpose, topic and reader."""
+    return key.sign(statement(purpose, topic, key.public_bytes, recipient, reply_key, body))
+
+
+def is_valid(  # noqa: PLR0913  # the parts of one statement
+    signature: bytes,
+    signer: bytes,
+    purpose: Purpose,
+    *,
+    topic: str,
+    body: bytes,
+    recipient: bytes = b"",
+    reply_key: bytes = b"",
+) -> bool:
+    """Tell whether ``signer`` signed exactly this."""
+    said = statement(purpose, topic, signer, recipient, reply_key, body)
+    return is_signed(said, signature, signer)
+
+
+def statement(  # noqa: PLR0913  # the parts of one statement
+    purpose: Purpose,
+    topic: str,
+    signer: bytes,
+    recipient: bytes,
+    reply_key: bytes,
+    body: bytes,
+) -> bytes:
+    """Return the bytes that are signed (docs/protocol.md 3): each part with its length before it.
+
+    ``recipient`` is the reader's public signing key and ``reply_key`` the key to which the reader
+    is to seal what it replies; both are empty for what everybody may read.
+    """
+    context = f"mqcam/1 {purpose}".encode("ascii")
+    parts = (context, topic.encode("utf-8"), signer, recipient, reply_key, body)
+    return b"".join(len(part).to_bytes(LENGTH_BYTES, "big") + part for part in parts)
