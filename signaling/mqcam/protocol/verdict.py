@@ -1,0 +1,14 @@
+"""The answer "no" of whoever judges a peer: a code for programs and a sentence for people.
+
+It knows no key and no policy: the endpoints carry it from the judge to the peer or the person.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """Say why a peer is not let in: `code` is one of the protocol's, `text` is for a person."""
+
+    code: str
+    text: str
