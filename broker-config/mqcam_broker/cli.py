@@ -26,7 +26,7 @@ from mqcam_broker.authority import expiry
 from mqcam_broker.chatter import shown
 from mqcam_broker.directory import BrokerDirectory, Plan, default_user
 from mqcam_broker.members import KINDS
-from mqcam_broker.membership import add_member, read_members, remove_member
+from mqcam_broker.membership import Admission, add_member, read_members, remove_member
 from mqcam_broker.names import check_name
 from mqcam_broker.process import Listener, Reload, find_mosquitto, run_broker, running_broker
 from mqcam_broker.settings import BrokerDecisions
@@ -216,7 +216,8 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 def _add(options: argparse.Namespace) -> int:
     output = options.output or Path(f"{options.name}.{options.kind}.yaml")
-    added = add_member(BrokerDirectory(options.dir), options.kind, options.name, output=output)
+    admission = Admission(kind=options.kind, name=options.name, output=output)
+    added = add_member(BrokerDirectory(options.dir), admission)
     print(f"{options.name} may come in with {added.file}, which holds its password.")
     _say_reload(added.reload, options)
     if options.kind == "device":

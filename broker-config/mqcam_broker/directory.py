@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING
 from mqcam import config
 from mqcam.errors import NotSetUp, SetupError, UsageError
 from mqcam.files import read_bounded, write_atomically
+from mqcam.trust.keys import SigningKey
 
 from mqcam_broker import authority, shipped
 from mqcam_broker.addresses import hosts_of
 from mqcam_broker.members import Members
+from mqcam_broker.ownerkey import read_owner_key, read_owner_public
 from mqcam_broker.settings import BrokerDecisions
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class Plan:
     port: int = shipped.DEFAULT_PORT
     ws_port: int | None = None
     bind: str | None = None
+    owner_key: Path | None = None
+    """The file of an owner's key that exists already; None makes one in the directory."""
 
 
 def default_user() -> str:
@@ -70,6 +74,8 @@ class BrokerDirectory:
         self.server_key = self.path / "server.key"
         self.decisions = self.path / "broker.yaml"
         self.members = self.path / "members"
+        self.owner_key = self.path / "owner.key"
+        self.owner_public = self.path / "owner.pub"
         self._lock = self.path / "lock"
 
     def create(self, plan: Plan) -> None:
@@ -104,6 +110,15 @@ class BrokerDirectory:
         """Read broker.yaml; raise NotSetUp or ConfigError."""
         self.check()
         return config.load(self.decisions, BrokerDecisions)
+
+    def read_owner(self) -> str:
+        """Return the owner's public key; raise NotSetUp or CredentialsError."""
+        self.check()
+        return read_owner_public(self.owner_public)
+
+    def read_owner_key(self, elsewhere: Path | None) -> SigningKey:
+        """Return the owner's key, kept ``elsewhere`` or here; raise CredentialsError."""
+        return read_owner_key(elsewhere or self.owner_key, public=self.read_owner())
 
     def read_members(self) -> Members:
         """Read the devices and viewers; raise NotSetUp or ConfigError."""
@@ -151,6 +166,7 @@ class BrokerDirectory:
 
     def _fill(self, plan: Plan, owner: pwd.struct_passwd) -> None:
         now = datetime.now(UTC)
+        signer = read_owner_key(plan.owner_key) if plan.owner_key else SigningKey.generate()
         ours = authority.create_authority(now=now)
         hosts = hosts_of(plan.decisions.addresses)
         server = authority.issue_server_certificate(ours, hosts, now=now)
@@ -166,11 +182,14 @@ class BrokerDirectory:
             self.configuration: configuration.encode(),
             self.ca_certificate: ours.certificate,
             self.server_certificate: server.certificate,
+            self.owner_public: f"{signer.public}\n".encode(),
         }
         for path, content in public.items():
             write_atomically(path, content, mode=0o644)
         # Not secret, but mosquitto warns of rules that others may read, and wants to refuse them.
         write_atomically(self.rules, shipped.rules(plan.decisions.namespace).encode())
+        if plan.owner_key is None:
+            write_atomically(self.owner_key, f"{signer.secret_text()}\n".encode())
         write_atomically(self.ca_key, ours.key)
         write_atomically(self.server_key, server.key)
         write_atomically(self.members, Members().text().encode())
@@ -214,10 +233,11 @@ class BrokerDirectory:
             self.ca_key,
             self.server_certificate,
             self.server_key,
+            self.owner_public,
         )
 
     def _clear(self, *, keep_directory: bool) -> None:
-        for path in (*self._parts(), self.decisions):
+        for path in (*self._parts(), self.owner_key, self.decisions):
             with contextlib.suppress(OSError):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         if not keep_directory:

@@ -1,4 +1,4 @@
-"""The members of one broker: its devices and viewers with the hashes of their passwords.
+"""The members of one broker: its devices and viewers, their keys and what viewers may do.
 
 It must not know where they are stored: it reads and writes text, one member a line, so that a
 fleet of thousands loads at once.
@@ -7,25 +7,55 @@ fleet of thousands loads at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Self, get_args
 
 from mqcam.credentials import Kind
 from mqcam.errors import ConfigError, Problem, SetupError, UsageError
 from mqcam.protocol.topics import is_id
+from mqcam.trust.documents import RIGHTS, is_pattern
+from mqcam.trust.keys import is_signing_key
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_HEADER = "# Written by mqcam-broker: kind, name, hash of the password. The broker reads passwd.\n"
-_FIELDS = 3
+_HEADER = (
+    "# Written by mqcam-broker: kind, name, hash of the password, public key, serial;\n"
+    "# of viewers also cameras, rights and the Unix second at which they end (- for never).\n"
+)
+_NEVER = "-"
+_BASE = 5
+_FIELDS = {"device": _BASE, "viewer": _BASE + 3}
+_KEYLESS = 3
+_SERIAL_CHARS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One device or viewer, and how the broker recognises its password."""
+    """One device or viewer: how the broker recognises its password, and its peers its key."""
 
     kind: Kind
     name: str
     password_hash: str = field(repr=False)
+    key: str
+    serial: str
+    """Names what the owner signed for this key, so that it can be revoked."""
+    cameras: tuple[str, ...] = ()
+    """Names or patterns of those that a viewer may reach; empty for a device."""
+    rights: tuple[str, ...] = ()
+    expires: int | None = None
+    """The Unix second at which a viewer's grant ends."""
+
+    def covers(self, camera: str) -> bool:
+        """Tell whether the grant of this viewer covers ``camera``."""
+        return any(fnmatchcase(camera, pattern) for pattern in self.cameras)
+
+    def line(self) -> str:
+        """Return the member as one line."""
+        words = [self.kind, self.name, self.password_hash, self.key, self.serial]
+        if self.kind == "viewer":
+            end = _NEVER if self.expires is None else str(self.expires)
+            words += [",".join(self.cameras), ",".join(self.rights), end]
+        return " ".join(words) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +74,9 @@ class Members:
                 continue
             member = _member(line)
             if member is None or member.name in by_name:
-                reason = "the line is damaged" if member is None else "the name stands here twice"
-                remedy = f"{reason}: take the file from a backup or delete the line"
+                message = _complaint(line) if member is None else _remedy("the name stands twice")
                 problems.append(
-                    Problem(file=file, line=number, column=1, key="member", message=remedy)
+                    Problem(file=file, line=number, column=1, key="member", message=message)
                 )
             else:
                 by_name[member.name] = member
@@ -57,8 +86,7 @@ class Members:
 
     def text(self) -> str:
         """Return the lines from which ``parse`` makes these members again."""
-        lines = (f"{m.kind} {m.name} {m.password_hash}\n" for m in self.by_name.values())
-        return _HEADER + "".join(lines)
+        return _HEADER + "".join(member.line() for member in self.by_name.values())
 
     def password_file(self) -> str:
         """Return the users as mosquitto's ``password_file`` wants them."""
@@ -75,29 +103,73 @@ class Members:
             raise SetupError(
                 f"{name} is already the name of a {taken.kind}, and a name belongs to one device "
                 "or one viewer, because the broker tells who wrote a message by the name alone",
-                f"choose another name, or free this one with: mqcam-broker remove {name}",
+                f"choose another name, give this {taken.kind} new credentials with --replace, or "
+                f"free the name with: mqcam-broker remove {name}",
             )
+
+    def find(self, name: str) -> Member:
+        """Return a member; raise UsageError when there is none of that name."""
+        member = self.by_name.get(name)
+        if member is None:
+            raise UsageError(
+                f"there is no device or viewer {name!r}", "see the names with: mqcam-broker list"
+            )
+        return member
 
     def with_member(self, member: Member) -> Self:
         """Return these members and one more; raise SetupError when its name is taken."""
         self.check_free(member.name)
+        return self.replacing(member)
+
+    def replacing(self, member: Member) -> Self:
+        """Return these members with one in the place of who had its name."""
         return type(self)({**self.by_name, member.name: member})
 
     def without(self, name: str) -> Self:
         """Return these members without one; raise UsageError when there is none of that name."""
-        if name not in self.by_name:
-            raise UsageError(
-                f"there is no device or viewer {name!r}", "see the names with: mqcam-broker list"
-            )
+        self.find(name)
         return type(self)({key: value for key, value in self.by_name.items() if key != name})
 
 
 def _member(line: str) -> Member | None:
-    fields = line.split(" ")
-    if len(fields) != _FIELDS:
+    words = line.split(" ")
+    kind = next((known for known in KINDS if known == words[0]), None)
+    if kind is None or len(words) != _FIELDS[kind]:
         return None
-    word, name, password_hash = fields
-    kind = next((known for known in KINDS if known == word), None)
-    if kind is None or not is_id(name) or not password_hash.startswith("$7$"):
+    name, password_hash, key, serial = words[1:_BASE]
+    if not (is_id(name) and password_hash.startswith("$7$") and is_signing_key(key)):
         return None
-    return Member(kind=kind, name=name, password_hash=password_hash)
+    if len(serial) != _SERIAL_CHARS or not is_id(serial):
+        return None
+    if kind == "device":
+        return Member(kind=kind, name=name, password_hash=password_hash, key=key, serial=serial)
+    cameras, rights = (tuple(word.split(",")) for word in words[_BASE : _BASE + 2])
+    end = words[-1]
+    if not (all(map(is_pattern, cameras)) and set(rights) <= set(RIGHTS)):
+        return None
+    if end != _NEVER and not (end.isascii() and end.isdecimal()):
+        return None
+    return Member(
+        kind=kind,
+        name=name,
+        password_hash=password_hash,
+        key=key,
+        serial=serial,
+        cameras=cameras,
+        rights=rights,
+        expires=None if end == _NEVER else int(end),
+    )
+
+
+def _complaint(line: str) -> str:
+    words = line.split(" ")
+    if len(words) == _KEYLESS and words[0] in KINDS and is_id(words[1]):
+        return (
+            "the line is of an older version, which knew no keys: delete it, and give new "
+            f"credentials with: mqcam-broker add-{words[0]} {words[1]}"
+        )
+    return _remedy("the line is damaged")
+
+
+def _remedy(reason: str) -> str:
+    return f"{reason}: take the file from a backup or delete the line"

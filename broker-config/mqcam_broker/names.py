@@ -8,9 +8,14 @@ from __future__ import annotations
 from mqcam.errors import UsageError
 from mqcam.protocol.topics import is_id
 
+OWNER = "mqcam-owner"
+"""The broker's user who alone writes the owner's state."""
+
 
 def check_name(name: str, *, what: str = "a name") -> str:
-    """Return ``name``; raise UsageError unless it can be a topic level and a user name."""
+    """Return ``name``; raise UsageError unless it can be a topic level and a new user's name."""
+    if name == OWNER:
+        raise UsageError(f"{name} is the name of the broker's own user", "choose another one")
     if not is_id(name):
         raise UsageError(
             f"{name!r} cannot be {what}",
