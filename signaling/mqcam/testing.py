@@ -1,4 +1,4 @@
-"""A broker in memory, for tests of whatever speaks through ``mqcam.transport``.
+"""A broker in memory and an envelope without secrets, for tests of whatever speaks through them.
 
 ``Actor`` and ``run_until`` drive protocol endpoints in virtual time and without an event loop,
 ``MemorySession`` stands for an ``MqttSession`` inside one. It must not know the protocol of
@@ -19,7 +19,10 @@ from mqcam.memory_broker import MemoryClient as MemoryClient  # noqa: PLC0414
 from mqcam.memory_broker import Weather as Weather  # noqa: PLC0414
 from mqcam.memory_broker import matches as matches  # noqa: PLC0414
 from mqcam.mqtt import PostOffice, Receipt
+from mqcam.errors import Unauthentic
 from mqcam.protocol.effects import Inbound, Send
+from mqcam.protocol.envelope import Opened
+from mqcam.protocol.topics import Kind, Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from mqcam.broker import Subscription
     from mqcam.driver import Endpoint
     from mqcam.protocol.effects import Effect
+    from mqcam.protocol.envelope import Recipient
     from mqcam.transport import Incoming, Outgoing, Receive
 
 logger = logging.getLogger(__name__)
@@ -35,6 +39,31 @@ WINDOW = 20
 OUTBOX_MESSAGES = 256
 LARGEST_PACKET_BYTES = 1 << 20
 STEPS_WITHOUT_TIME = 100_000
+
+
+class PlainEnvelope:
+    """Pass bodies through: the sender's name in the topic stands for its key.
+
+    Nothing is protected by it; the programs always sign and seal.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = Namespace(namespace)
+
+    def open(self, topic: str, payload: bytes) -> Opened:
+        """Return the payload itself; raise Unauthentic for another wire form."""
+        names = self._namespace.parse(topic)
+        if names is None or not payload.startswith(b"{"):
+            raise Unauthentic("the payload is no plain body of somebody who has a name")
+        key = names.viewer if names.kind is Kind.TO_DEVICE else names.device
+        return Opened(body=payload, key=key, seal_key=key)
+
+    def seal(self, topic: str, body: bytes, recipient: Recipient | None) -> bytes:  # noqa: ARG002
+        """Return the body itself."""
+        return body
+
+    def forget(self, topic: str) -> None:
+        """Forget nothing: nothing is known."""
 
 
 class Actor:

@@ -10,6 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mqcam.protocol.codec import decode, encode
 from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import (
@@ -21,15 +22,17 @@ from mqcam.protocol.effects import (
     SessionKey,
     Started,
 )
-from mqcam.protocol.messages import Message, Offer, decode, encode
+from mqcam.protocol.messages import Message, Offer, Status
 from mqcam.protocol.topics import Namespace
 from mqcam.protocol.viewer import ViewerEndpoint
-from mqcam.trust import PlainEnvelope
+from mqcam.testing import PlainEnvelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mqcam.protocol.admission import Authorize
     from mqcam.protocol.limits import Limits
+    from mqcam.protocol.viewer import Vouch
 
 TOPICS = Namespace("mqcam")
 DEADLINES = Deadlines()
@@ -47,10 +50,19 @@ def never_below(device: str) -> int:
     return 1
 
 
+def let_in(viewer: str, key: str, offer: Offer) -> frozenset[str]:  # noqa: ARG001
+    """Let everybody view."""
+    return frozenset({"view"})
+
+
+def believe(device: str, key: str, status: Status) -> None:
+    """Vouch for every device."""
+
+
 def make_device(
     *,
     max_viewers: int = 4,
-    authorize: Callable[[Offer, str], bool] = lambda offer, key: bool((offer, key)),
+    authorize: Authorize = let_in,
     allow_loopback: bool = False,
     limits: Limits | None = None,
     boot: str = "boot-1",
@@ -65,6 +77,7 @@ def make_device(
         max_viewers=max_viewers,
         random_bytes=counting_bytes(),
         authorize=authorize,
+        key="cam",
         allow_loopback=allow_loopback,
         limits=limits,
     )
@@ -73,6 +86,7 @@ def make_device(
 def make_viewer(
     *,
     highest_version: Callable[[str], int] = never_below,
+    vouch: Vouch = believe,
     limits: Limits | None = None,
 ) -> ViewerEndpoint:
     """Return the viewer `alice`."""
@@ -82,6 +96,7 @@ def make_viewer(
         envelope=PlainEnvelope("mqcam"),
         deadlines=DEADLINES,
         random_bytes=counting_bytes(),
+        vouch=vouch,
         highest_version=highest_version,
         limits=limits,
     )

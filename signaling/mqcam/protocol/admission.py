@@ -6,14 +6,18 @@ It must not know how a session goes on once it has begun.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from mqcam.protocol.codec import body_hash
 from mqcam.protocol.codes import Code, Drop, sentence
-from mqcam.protocol.messages import Error, Offer, body_hash, encode
+from mqcam.protocol.effects import Ended
+from mqcam.protocol.envelope import Recipient
+from mqcam.protocol.messages import Error, Offer
 from mqcam.protocol.nonces import Grave, Nonces
 from mqcam.protocol.quota import Quota
 from mqcam.protocol.roles import Event, State
 from mqcam.protocol.session import Cause, Session
+from mqcam.protocol.verdict import Denial
 from mqcam.protocol.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -22,12 +26,15 @@ if TYPE_CHECKING:
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.engine import Engine
+    from mqcam.protocol.inbox import Arrival
     from mqcam.protocol.limits import Limits
 
 
-def let_everybody_in(offer: Offer, key: str) -> bool:  # noqa: ARG001
-    """Authorise every authentic offer: the broker's access rules decide who may publish."""
-    return True
+Authorize: TypeAlias = "Callable[[str, str, Offer], frozenset[str] | Denial]"
+"""Takes a viewer's name, its public key and its offer; returns its rights, or why it has none."""
+
+VIEW = "view"
+"""The right without which there is no session."""
 
 
 class Admission:
@@ -40,10 +47,11 @@ class Admission:
         deadlines: Deadlines,
         limits: Limits,
         random_bytes: Callable[[int], bytes],
-        authorize: Callable[[Offer, str], bool],
+        authorize: Authorize,
         max_viewers: int,
         topic_to: Callable[[SessionKey], str],
         on_new_nonce: Callable[[float], None],
+        on_admitted: Callable[[str], None],
     ) -> None:
         self.nonces = Nonces(
             random_bytes=random_bytes, deadlines=deadlines, graves_max=limits.graves
@@ -54,6 +62,7 @@ class Admission:
         self._max_viewers = max_viewers
         self._topic_to = topic_to
         self._on_new_nonce = on_new_nonce
+        self._on_admitted = on_admitted
         self._quota = Quota(
             interval_s=deadlines.unauthorized_interval_s, names_max=limits.quota_names
         )
@@ -62,9 +71,9 @@ class Admission:
         """Tell whether the session has ended and is still remembered."""
         return self.nonces.grave(_identity(key)) is not None
 
-    def receive(self, topic: str, key: SessionKey, offer: Offer, body: bytes, now: float) -> None:
+    def receive(self, topic: str, key: SessionKey, arrival: Arrival, now: float) -> None:
         """Start a session, repeat what was said to this very offer, or refuse it."""
-        offer_hash = body_hash(body)
+        offer_hash = body_hash(arrival.body)
         session = self._engine.sessions.get(key)
         grave = self.nonces.grave(_identity(key))
         if session is not None:
@@ -78,14 +87,30 @@ class Admission:
             if grave.offer_hash == offer_hash and grave.last_word is not None:
                 self._engine.send_payload(self._topic_to(key), grave.last_word)
         else:
-            self._receive_new(topic, key, offer, offer_hash, now)
+            self._receive_new(topic, key, arrival, offer_hash, now)
 
-    def tell_stranger(
-        self, key: SessionKey, error: Error, now: float, *, recipient_key: str = ""
-    ) -> None:
+    def judge_again(self, now: float) -> None:
+        """End the sessions of viewers who have no right to view any more."""
+        for session in list(self._engine.sessions.values()):
+            verdict = self._judge(session.key, session.offer)
+            if isinstance(verdict, Denial):
+                cause = Cause(now=now, code=Code.REVOKED.value, text=verdict.text)
+                self._engine.step(session, Event.LOCAL_END, cause)
+                self._engine.emit(
+                    Ended(key=session.key, code=cause.code, text=verdict.text, remote=False)
+                )
+
+    def tell_stranger(self, key: SessionKey, seal_key: str, error: Error, now: float) -> None:
         """Send an error to somebody without a session, unless he was told so just now."""
         if self._quota.take(key.peer, error.code, now):
-            self._engine.send_body(self._topic_to(key), encode(error), recipient_key)
+            recipient = Recipient(key=key.peer_key, seal_key=seal_key)
+            self._engine.send_to(recipient, self._topic_to(key), error)
+
+    def _judge(self, key: SessionKey, offer: Offer) -> frozenset[str] | Denial:
+        verdict = self._authorize(key.peer, key.peer_key, offer)
+        if isinstance(verdict, Denial) or VIEW in verdict:
+            return verdict
+        return Denial(code=Code.UNAUTHORIZED.value, text=f"{key.peer} may not view this camera")
 
     def bury(self, session: Session, now: float) -> None:
         """Remember a session that is over as long as its nonce is good."""
@@ -94,22 +119,29 @@ class Admission:
             self._on_new_nonce(now)
 
     def _receive_new(
-        self, topic: str, key: SessionKey, offer: Offer, offer_hash: str, now: float
+        self, topic: str, key: SessionKey, arrival: Arrival, offer_hash: str, now: float
     ) -> None:
-        if not self._authorize(offer, key.peer_key):
-            self._engine.reject(topic, Drop.UNAUTHORIZED, f"{key.peer} has no right to view")
-            error = _error(Code.UNAUTHORIZED, offer_hash)
-            self.tell_stranger(key, error, now, recipient_key=offer.seal_key)
+        offer = arrival.message
+        if not isinstance(offer, Offer):
+            raise TypeError("only offers are admitted")
+        verdict = self._judge(key, offer)
+        if isinstance(verdict, Denial):
+            self._engine.reject(topic, Drop.UNAUTHORIZED, verdict.text)
+            error = replace(_error(Code.UNAUTHORIZED, offer_hash), text=verdict.text)
+            self.tell_stranger(key, arrival.seal_key, error, now)
             return
+        self._on_admitted(key.peer)
+        recipient = Recipient(key=key.peer_key, seal_key=arrival.seal_key)
         if not self.nonces.is_good(offer.nonce, now):
             self._engine.reject(topic, Drop.STALE_NONCE, f"{key.peer} is sent the new nonce")
             error = replace(_error(Code.STALE_NONCE, offer_hash), nonce=self.nonces.current)
-            self._engine.send_body(self._topic_to(key), encode(error), offer.seal_key)
+            self._engine.send_to(recipient, self._topic_to(key), error)
             return
         session = Session(
             key=key,
             topic=self._topic_to(key),
-            recipient_key=offer.seal_key,
+            recipient=recipient,
+            rights=verdict,
             offer=offer,
             offer_hash=offer_hash,
             held=self.waiting.take(key),

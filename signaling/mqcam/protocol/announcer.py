@@ -9,8 +9,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mqcam.protocol.codec import encode
 from mqcam.protocol.effects import Send
-from mqcam.protocol.messages import Gone, Status, encode
+from mqcam.protocol.messages import Gone, Status
 
 if TYPE_CHECKING:
     from mqcam.protocol.deadlines import Deadlines
@@ -56,7 +57,7 @@ class Announcer:
     def birth(self) -> Send:
         """Return the status to publish when a connection to the broker begins."""
         self._status = replace(self._status, n=self._status.n + 1)
-        payload = self._envelope.seal(self._topic, encode(self._status), "")
+        payload = self._envelope.seal(self._topic, encode(self._status), None)
         return self._send(payload)
 
     def will(self) -> Send:

@@ -27,6 +27,8 @@ class Code(StrEnum):
     SILENCE = "silence"
     GONE = "gone"
     REPLACED = "replaced"
+    REVOKED = "revoked"
+    NO_KEY = "no-key"
     SHUTDOWN = "shutdown"
     CLOSED = "closed"
     INTERNAL = "internal"
@@ -56,6 +58,8 @@ class Drop(StrEnum):
     BAD_CANDIDATE = "bad-candidate"
     TOO_MANY_CANDIDATES = "too-many-candidates"
     CANDIDATES_EXPIRED = "candidates-expired"
+    NO_KEY = "no-key"
+    UNVOUCHED = "unvouched"
     OLD_STATUS = "old-status"
     FOREIGN_STATUS = "foreign-status"
     TABLE_FULL = "table-full"
@@ -74,6 +78,8 @@ _SENTENCES: dict[str, str] = {
     Code.SILENCE: "nothing was heard from the other side any more",
     Code.GONE: "the other side lost its connection to the broker before it was connected to us",
     Code.REPLACED: "a newer session took this one over",
+    Code.REVOKED: "the right to view was withdrawn; ask the camera's owner",
+    Code.NO_KEY: "the other side's key is not known, or cannot be used; wait until it is online",
     Code.SHUTDOWN: "the other side was stopped",
     Code.CLOSED: "the session was closed",
     Code.INTERNAL: "the program made a mistake; look at its log",

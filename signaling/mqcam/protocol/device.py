@@ -9,11 +9,13 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mqcam.protocol.admission import Admission, let_everybody_in
+from mqcam.protocol.admission import Admission, Authorize
 from mqcam.protocol.announcer import Announcer
+from mqcam.protocol.codec import body_hash
 from mqcam.protocol.codes import Code, Drop, sentence
-from mqcam.protocol.effects import Ended, SessionKey, Started
+from mqcam.protocol.effects import Ended, PairRequested, SessionKey, Started
 from mqcam.protocol.engine import Engine
+from mqcam.protocol.envelope import Recipient
 from mqcam.protocol.inbox import Arrival, Inbox, Refusal
 from mqcam.protocol.limits import Limits
 from mqcam.protocol.messages import (
@@ -24,6 +26,7 @@ from mqcam.protocol.messages import (
     Error,
     Gone,
     Offer,
+    Pair,
     Status,
 )
 from mqcam.protocol.roles import DEVICE, Action, Event, State
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.effects import Effect, Inbound, Send
     from mqcam.protocol.envelope import Envelope
-    from mqcam.protocol.messages import CaptureState, Clock, IceServer, MediaClock, Message
+    from mqcam.protocol.messages import CaptureState, Clock, IceServer, MediaClock, Paired
 
 
 class DeviceEndpoint:
@@ -56,12 +59,16 @@ class DeviceEndpoint:
         deadlines: Deadlines,
         max_viewers: int,
         random_bytes: Callable[[int], bytes],
-        authorize: Callable[[Offer, str], bool] = let_everybody_in,
+        authorize: Authorize,
+        key: str,
+        seal_key: str = "",
+        certificate: str = "",
         allow_loopback: bool = False,
         limits: Limits | None = None,
     ) -> None:
         limits = limits or Limits()
         self._name = name
+        self._key = key
         self._topics = Namespace(namespace)
         self._engine = Engine(
             role=DEVICE,
@@ -85,10 +92,18 @@ class DeviceEndpoint:
             max_viewers=max_viewers,
             topic_to=self._topic_to,
             on_new_nonce=self._say_new_nonce,
+            on_admitted=lambda viewer: self._inbox.prove(viewer),
         )
         self._announcer = Announcer(
             topic=self._topics.status(name),
-            status=Status(n=0, state="online", boot=boot, nonce=self._admission.nonces.current),
+            status=Status(
+                n=0,
+                state="online",
+                boot=boot,
+                nonce=self._admission.nonces.current,
+                certificate=certificate,
+                seal_key=seal_key,
+            ),
             envelope=envelope,
             deadlines=deadlines,
         )
@@ -143,7 +158,7 @@ class DeviceEndpoint:
         if isinstance(taken, Refusal):
             self._refuse_unread(message.topic, taken, now)
         elif taken.names.kind is Kind.STATUS:
-            self._receive_own_status(message, taken.message, now)
+            self._receive_own_status(message, taken, now)
         else:
             self._receive_session(message.topic, taken, now)
         return self._engine.take_effects()
@@ -209,6 +224,19 @@ class DeviceEndpoint:
         """Say bye to the viewer of a session that our side closed."""
         return self._local(key, Event.LOCAL_END, Cause(now=now, code=reason, text=text))
 
+    def judge_again(self, now: float) -> list[Effect]:
+        """End the sessions of viewers who have no right to view any more."""
+        self._admission.judge_again(now)
+        return self._engine.take_effects()
+
+    def reply_to_pair(
+        self, key: SessionKey, seal_key: str, message: Paired | Error
+    ) -> list[Effect]:
+        """Answer a viewer who asked to be let in."""
+        recipient = Recipient(key=key.peer_key, seal_key=seal_key)
+        self._engine.send_to(recipient, self._topic_to(key), message)
+        return self._engine.take_effects()
+
     def update_status(
         self,
         *,
@@ -264,6 +292,7 @@ class DeviceEndpoint:
             return
         self._admission.tell_stranger(
             key,
+            refusal.seal_key,
             Error(
                 n=0,
                 code=refusal.code.value,
@@ -274,12 +303,16 @@ class DeviceEndpoint:
             now,
         )
 
-    def _receive_own_status(self, inbound: Inbound, message: Message, now: float) -> None:
-        if isinstance(message, Status) and not self._announcer.is_foreign(message):
+    def _receive_own_status(self, inbound: Inbound, arrival: Arrival, now: float) -> None:
+        message = arrival.message
+        is_ours = arrival.key == self._key
+        if isinstance(message, Status) and is_ours and not self._announcer.is_foreign(message):
             return
         # A retained one is what we said ourselves before a restart; a fresh one is a rival's.
-        if not inbound.retained and not isinstance(message, Gone):
+        if not isinstance(message, Gone) and not (is_ours and inbound.retained):
             text = "another program uses the identity of this device: stop one of the two"
+            if not is_ours:
+                text = "somebody without this device's key wrote its status: ask who may"
             self._engine.reject(inbound.topic, Drop.FOREIGN_STATUS, text)
         self._repair_status(now)
 
@@ -295,7 +328,13 @@ class DeviceEndpoint:
             return
         key = SessionKey(peer=names.viewer, peer_key=arrival.key, session=names.session)
         if isinstance(message, Offer):
-            self._admission.receive(topic, key, message, arrival.body, now)
+            self._admission.receive(topic, key, arrival, now)
+            return
+        if isinstance(message, Pair):
+            re = body_hash(arrival.body)
+            self._engine.emit(
+                PairRequested(key=key, seal_key=arrival.seal_key, re=re, pair=message)
+            )
             return
         if not isinstance(message, Candidates | Bye | Error):
             self._engine.reject(topic, Drop.UNEXPECTED, "no viewer may send this to a device")
@@ -329,8 +368,14 @@ class DeviceEndpoint:
             self._engine.local(key, Event.GONE, cause)
 
     def _start_session(self, session: Session, cause: Cause) -> None:  # noqa: ARG002
-        started = Started(key=session.key, offer=session.offer, replaces=session.replaces)
-        self._engine.emit(started)
+        self._engine.emit(
+            Started(
+                key=session.key,
+                offer=session.offer,
+                replaces=session.replaces,
+                rights=session.rights,
+            )
+        )
 
     def _end_replaced(self, session: Session, cause: Cause) -> None:
         old = None if session.replaces is None else self._engine.sessions.get(session.replaces)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from mqcam.protocol.messages import Answer, Offer, Status
+    from mqcam.protocol.messages import Answer, Offer, Pair, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,14 @@ class Send:
 class Started:
     """Build a peer for this offer (device); at most once per session.
 
-    ``replaces`` is the running session that the endpoint ends when this one is connected.
+    ``replaces`` is the running session that the endpoint ends when this one is connected,
+    ``rights`` what the viewer may do.
     """
 
     key: SessionKey
     offer: Offer
     replaces: SessionKey | None
+    rights: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,28 @@ class StatusChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRefused:
+    """Warn of a status that its device did not write, or that nobody vouches for (viewer)."""
+
+    device: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRequested:
+    """Judge a request to be let in (device) and answer it with ``reply_to_pair``.
+
+    ``seal_key`` is what a reply is sealed to, ``re`` the hash of the request's body.
+    """
+
+    key: SessionKey
+    seal_key: str
+    re: str
+    pair: Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
     """Count a message, or a part of one, that was not obeyed; ``text`` holds no secret."""
 
@@ -116,5 +140,14 @@ class Reject:
 
 
 Effect: TypeAlias = (
-    Send | Started | Answered | RemoteCandidates | Ended | Renamed | StatusChanged | Reject
+    Send
+    | Started
+    | Answered
+    | RemoteCandidates
+    | Ended
+    | Renamed
+    | StatusChanged
+    | StatusRefused
+    | PairRequested
+    | Reject
 )

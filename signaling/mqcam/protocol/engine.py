@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mqcam.errors import LocalProtocolError
 from mqcam.protocol.candidates import refusal
+from mqcam.protocol.codec import body_hash, encode
 from mqcam.protocol.codes import Code, Drop, sentence, wire_code
 from mqcam.protocol.effects import Effect, Ended, Reject, RemoteCandidates, Send
-from mqcam.protocol.messages import (
-    Answer,
-    Bye,
-    Candidates,
-    Error,
-    Message,
-    Offer,
-    body_hash,
-    encode,
-)
+from mqcam.protocol.messages import Answer, Bye, Candidates, Error, Message, Offer
 from mqcam.protocol.roles import Action, Event, Role, State
 from mqcam.protocol.session import Cause, Session
 
@@ -30,7 +22,7 @@ if TYPE_CHECKING:
 
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.effects import SessionKey
-    from mqcam.protocol.envelope import Envelope
+    from mqcam.protocol.envelope import Envelope, Recipient
     from mqcam.protocol.limits import Limits
 
 Perform: TypeAlias = "Callable[[Session, Cause], None]"
@@ -107,6 +99,7 @@ class Engine:
             self._perform[action](session, cause)
         if entered and transition.target is State.ENDED:
             self._on_end(session, cause)
+            self._envelope.forget(session.topic)
 
     def local(self, key: SessionKey, event: Event, cause: Cause) -> None:
         """Move a session by something that our own shell reports; one that is over ignores it."""
@@ -125,7 +118,12 @@ class Engine:
             return False
         if isinstance(message, Offer):
             session.offer_hash = body_hash(body)
-        session.stored_sdp = self._envelope.seal(session.topic, body, session.recipient_key)
+        try:
+            session.stored_sdp = self._envelope.seal(session.topic, body, session.recipient)
+        except LocalProtocolError:
+            cause = Cause(now=now, code=Code.NO_KEY.value, text=sentence(Code.NO_KEY))
+            self.step(session, Event.TOO_LARGE, cause)
+            return False
         return True
 
     def tick(self, now: float) -> None:
@@ -175,13 +173,17 @@ class Engine:
         event = Event.BYE if is_bye else Event.ERROR
         self.step(session, event, Cause(now=now, code=code, text=text, remote=True))
 
-    def send(self, session: Session, message: Message) -> bytes:
-        """Send a message of a session and return its payload."""
-        return self.send_body(session.topic, encode(message), session.recipient_key)
+    def send(self, session: Session, message: Message) -> bytes | None:
+        """Send a message of a session and return its payload, None if that cannot be."""
+        return self.send_to(session.recipient, session.topic, message)
 
-    def send_body(self, topic: str, body: bytes, recipient_key: str) -> bytes:
-        """Seal and send a body and return the payload."""
-        payload = self._envelope.seal(topic, body, recipient_key)
+    def send_to(self, recipient: Recipient, topic: str, message: Message) -> bytes | None:
+        """Seal and send a message and return the payload, None if the keys cannot be used."""
+        try:
+            payload = self._envelope.seal(topic, encode(message), recipient)
+        except LocalProtocolError:
+            self.reject(topic, Drop.NO_KEY, "the sender's keys cannot be sealed to")
+            return None
         self.send_payload(topic, payload)
         return payload
 

@@ -5,13 +5,15 @@ It must not know sessions: it says who wrote what, or why that is not looked at.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mqcam.errors import MalformedMessage, Unauthentic, UnsupportedVersion
 from mqcam.protocol.bucket import Buckets
+from mqcam.protocol.codec import decode, is_gone
 from mqcam.protocol.codes import Drop
-from mqcam.protocol.messages import PAYLOAD_MAX_BYTES, Gone, Message, decode, is_gone
+from mqcam.protocol.messages import PAYLOAD_MAX_BYTES, Gone, Message
 from mqcam.protocol.topics import Kind, Namespace, Topic
 
 if TYPE_CHECKING:
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """Hold what a proven sender wrote; ``key`` is empty for the unsigned `Gone`."""
+    """Hold what a proven sender wrote; ``key`` is empty for the unsigned `Gone`.
+
+    ``seal_key`` is the key to which a reply is sealed.
+    """
 
     names: Topic
     key: str
     body: bytes
     message: Message
+    seal_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,7 @@ class Refusal:
     text: str
     names: Topic | None = None
     key: str = ""
+    seal_key: str = ""
     received: int | None = None
 
 
@@ -58,6 +65,9 @@ class Inbox:
         self._buckets = Buckets(
             burst=limits.bucket_burst, per_s=limits.bucket_per_s, names_max=limits.bucket_names
         )
+        self._doubts = Buckets(burst=limits.doubt_burst, per_s=limits.doubt_per_s, names_max=1)
+        self._proven: OrderedDict[str, None] = OrderedDict()
+        self._proven_max = limits.bucket_names
 
     def take(self, inbound: Inbound, now: float) -> Arrival | Refusal:
         """Return what arrived, opened and decoded, or why not."""
@@ -74,6 +84,10 @@ class Inbox:
             return Refusal(code=Drop.THROTTLED, text=f"{sender} sends too much")
         if is_gone(inbound.payload):
             return Arrival(names=names, key="", body=inbound.payload, message=Gone())
+        # A signature is checked at a stranger's cost only as long as few strangers come.
+        is_doubtful = names.kind is Kind.TO_DEVICE and sender not in self._proven
+        if is_doubtful and not self._doubts.take("", now):
+            return Refusal(code=Drop.THROTTLED, text="too many senders are not known")
         return self._open(inbound, names)
 
     def _is_ours(self, names: Topic) -> bool:
@@ -82,23 +96,33 @@ class Inbox:
         reader = names.device if names.kind is Kind.TO_DEVICE else names.viewer
         return names.kind is self._own and reader == self._name
 
+    def prove(self, sender: str) -> None:
+        """Note that a sender is one of those who have a right to be here."""
+        self._proven[sender] = None
+        self._proven.move_to_end(sender)
+        if len(self._proven) > self._proven_max:
+            self._proven.popitem(last=False)
+
     def _open(self, inbound: Inbound, names: Topic) -> Arrival | Refusal:
         try:
             opened = self._envelope.open(inbound.topic, inbound.payload)
         except Unauthentic as error:
             return Refusal(code=Drop.UNAUTHENTIC, text=error.text, names=names)
+        key, seal_key = opened.key, opened.seal_key
         try:
             message = decode(opened.body)
         except MalformedMessage as error:
-            return Refusal(code=Drop.MALFORMED, text=error.text, names=names, key=opened.key)
+            code = Drop.MALFORMED
+            return Refusal(code=code, text=error.text, names=names, key=key, seal_key=seal_key)
         except UnsupportedVersion as error:
             return Refusal(
                 code=Drop.UNSUPPORTED_VERSION,
                 text=error.text,
                 names=names,
-                key=opened.key,
+                key=key,
+                seal_key=seal_key,
                 received=error.theirs,
             )
         if isinstance(message, Gone):
             return Refusal(code=Drop.UNEXPECTED, text="gone is never signed", names=names)
-        return Arrival(names=names, key=opened.key, body=opened.body, message=message)
+        return Arrival(names=names, key=key, body=opened.body, message=message, seal_key=seal_key)

@@ -18,6 +18,10 @@ class Limits:
     """Messages of one sender per second that may arrive for ever."""
     bucket_names: int = 256
     """Senders with a bucket of their own; the rest share one."""
+    doubt_burst: float = 200.0
+    """Messages at once from viewers who never proved a right; a device drops more unread."""
+    doubt_per_s: float = 100.0
+    """The same, per second for ever."""
     quota_names: int = 256
     """Refused senders that are remembered; the rest are refused without a word."""
     graves: int = 1024

@@ -61,6 +61,11 @@ class Presence:
         device = self._devices.get(name)
         return name if device is None or not device.key else device.key
 
+    def seal_key(self, name: str) -> str:
+        """Return the key to which messages for a device are sealed; empty if it is unknown."""
+        status = self.status(name)
+        return "" if status is None else status.seal_key
+
     def is_gone(self, name: str) -> bool:
         """Tell whether the broker lost the device, or its status expired."""
         device = self._devices.get(name)
@@ -90,6 +95,10 @@ class Presence:
         device.gone = True
         device.expires_at = math.inf
         return True
+
+    def forget(self, name: str) -> None:
+        """Forget a device that nobody vouches for any more."""
+        self._devices.pop(name, None)
 
     def learn_nonce(self, name: str, nonce: str) -> None:
         """Keep the nonce that a device sent along with a refusal."""

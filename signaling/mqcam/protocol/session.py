@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.held import Held
+    from mqcam.protocol.envelope import Recipient
     from mqcam.protocol.messages import Bye, Error, Offer
 
 _BATCH_MAX_CHARS = 7_000
@@ -104,10 +105,11 @@ class Session:
 
     key: SessionKey
     topic: str
-    recipient_key: str
+    recipient: Recipient
     offer: Offer
     held: Held
     offer_hash: str = ""
+    rights: frozenset[str] = frozenset()
     state: State = State.NEW
     offered_at: float
     timeout_at: float = math.inf

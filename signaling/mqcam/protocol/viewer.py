@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mqcam.errors import LocalProtocolError
+from mqcam.protocol.codec import encode
 from mqcam.protocol.codes import Code, Drop, sentence
-from mqcam.protocol.effects import Answered, Renamed, Send, SessionKey, StatusChanged
+from mqcam.protocol.effects import (
+    Answered,
+    Ended,
+    Renamed,
+    Send,
+    SessionKey,
+    StatusChanged,
+    StatusRefused,
+)
 from mqcam.protocol.engine import Engine
+from mqcam.protocol.envelope import Recipient
 from mqcam.protocol.held import Held
 from mqcam.protocol.inbox import Arrival, Inbox, Refusal
 from mqcam.protocol.limits import Limits
-from mqcam.protocol.messages import (
-    Answer,
-    Bye,
-    Candidates,
-    Error,
-    Gone,
-    Offer,
-    Status,
-    Want,
-    encode,
-)
+from mqcam.protocol.messages import Answer, Bye, Candidates, Error, Gone, Offer, Status, Want
 from mqcam.protocol.presence import Presence
 from mqcam.protocol.roles import VIEWER, Action, Event, State
 from mqcam.protocol.session import Cause, Session
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.effects import Effect, Inbound
     from mqcam.protocol.envelope import Envelope
+    from mqcam.protocol.verdict import Denial
+
+
+Vouch: TypeAlias = "Callable[[str, str, Status], Denial | None]"
+"""Takes a device's name, the key that signed its status and the status; returns why not."""
 
 
 class ViewerEndpoint:
@@ -56,6 +61,8 @@ class ViewerEndpoint:
         envelope: Envelope,
         deadlines: Deadlines,
         random_bytes: Callable[[int], bytes],
+        vouch: Vouch,
+        grant: str = "",
         highest_version: Callable[[str], int] = lambda _: 1,
         allow_loopback: bool = False,
         limits: Limits | None = None,
@@ -64,6 +71,8 @@ class ViewerEndpoint:
         self._name = name
         self._deadlines = deadlines
         self._random_bytes = random_bytes
+        self._vouch = vouch
+        self._grant = grant
         self._highest_version = highest_version
         self._topics = Namespace(namespace)
         self._presence = Presence(
@@ -132,7 +141,9 @@ class ViewerEndpoint:
         key = SessionKey(peer=device, peer_key=self._presence.key(device), session=session)
         if key in self._engine.sessions:
             raise LocalProtocolError(f"session {session} runs already")
-        offer = Offer(nonce="", sdp=sdp, want=want or Want(), replaces=replaces or "")
+        offer = Offer(
+            nonce="", sdp=sdp, want=want or Want(), replaces=replaces or "", grant=self._grant
+        )
         self._offer(self._new_session(key, offer, offered_at=now), now)
         return key, self._engine.take_effects()
 
@@ -146,6 +157,7 @@ class ViewerEndpoint:
             self._engine.reject(message.topic, Drop.DOWNGRADE, text)
         elif taken.names.kind is Kind.STATUS:
             self._receive_status(message.topic, taken, now)
+            self._offer_again_after_a_new_key(taken.names.device, now)
         else:
             self._receive_session(message.topic, taken, now)
         return self._engine.take_effects()
@@ -184,6 +196,25 @@ class ViewerEndpoint:
         """Say bye to the device of a session that our side closed."""
         return self._local(key, Event.LOCAL_END, Cause(now=now, code=reason, text=text))
 
+    def judge_again(self, now: float) -> list[Effect]:
+        """Leave the devices for which nobody vouches any more."""
+        for device, status in self._presence.devices.items():
+            if status is None:
+                continue
+            denial = self._vouch(device, self._presence.key(device), status)
+            if denial is None:
+                continue
+            for session in list(self._engine.sessions.values()):
+                if session.key.peer == device:
+                    cause = Cause(now=now, code=denial.code, text=denial.text)
+                    self._engine.step(session, Event.LOCAL_END, cause)
+                    self._engine.emit(
+                        Ended(key=session.key, code=denial.code, text=denial.text, remote=False)
+                    )
+            self._presence.forget(device)
+            self._engine.emit(StatusRefused(device=device, code=denial.code, text=denial.text))
+        return self._engine.take_effects()
+
     def stop(self, now: float) -> list[Effect]:
         """Say bye to every device."""
         cause = Cause(now=now, code=Code.SHUTDOWN.value, text="the viewer was closed")
@@ -196,11 +227,10 @@ class ViewerEndpoint:
         return self._engine.take_effects()
 
     def _new_session(self, key: SessionKey, offer: Offer, *, offered_at: float) -> Session:
-        status = self._presence.status(key.peer)
         return Session(
             key=key,
             topic=self._topics.to_device(key.peer, self._name, key.session),
-            recipient_key="" if status is None else status.seal_key,
+            recipient=Recipient(key=key.peer_key, seal_key=self._presence.seal_key(key.peer)),
             offer=replace(offer, nonce=self._presence.nonce(key.peer)),
             held=Held(self._limits),
             offered_at=offered_at,
@@ -234,11 +264,28 @@ class ViewerEndpoint:
         if not isinstance(message, Status):
             self._engine.reject(topic, Drop.UNEXPECTED, "no status")
             return
+        denial = self._vouch(device, arrival.key, message)
+        if denial is not None:
+            self._engine.reject(topic, Drop.UNVOUCHED, denial.text)
+            self._engine.emit(StatusRefused(device=device, code=denial.code, text=denial.text))
+            return
         drop = self._presence.hear(device, message, arrival.key, now)
         if drop is None:
             self._engine.emit(StatusChanged(device=device, status=message, gone=False))
         elif drop is not Drop.REPEATED:  # a new subscription brings what we know already
             self._engine.reject(topic, drop, "an older status, or one device too many")
+
+    def _offer_again_after_a_new_key(self, device: str, now: float) -> None:
+        """Offer anew what a restarted device cannot read, because its sealing key is another."""
+        seal_key = self._presence.seal_key(device)
+        for session in list(self._engine.sessions.values()):
+            if (
+                session.key.peer == device
+                and session.state is State.OFFERED
+                and session.recipient.seal_key != seal_key
+                and session.retries < self._limits.stale_retries
+            ):
+                self._engine.step(session, Event.STALE_NONCE, Cause(now=now))
 
     def _say_gone(self, device: str) -> None:
         status = self._presence.status(device)
@@ -290,7 +337,8 @@ class ViewerEndpoint:
 
     def _retry(self, session: Session, cause: Cause) -> None:
         new_id = new_session_id(self._random_bytes(SESSION_BYTES))
-        key = replace(session.key, session=new_id)
+        peer_key = self._presence.key(session.key.peer)
+        key = replace(session.key, session=new_id, peer_key=peer_key)
         again = self._new_session(key, session.offer, offered_at=session.offered_at)
         again.retries = session.retries + 1
         again.queue = session.queue.again()

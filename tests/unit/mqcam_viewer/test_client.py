@@ -6,7 +6,8 @@ import time
 
 import pytest
 from mqcam.credentials import Credentials
-from mqcam.protocol.messages import Status, encode
+from mqcam.protocol.codec import encode
+from mqcam.protocol.messages import Status
 from mqcam.transport import Incoming
 from mqcam_viewer.client import Client
 

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from mqcam.protocol.admission import let_everybody_in
+from mqcam.protocol.codec import body_hash, encode
 from mqcam.protocol.effects import (
     Started,
 )
 from mqcam.protocol.limits import Limits
-from mqcam.protocol.messages import (
-    Answer,
-    Bye,
-    Candidates,
-    IceServer,
-    MediaClock,
-    Offer,
-    body_hash,
-    encode,
-)
+from mqcam.protocol.messages import Answer, Bye, Candidates, IceServer, MediaClock, Offer
+from mqcam.protocol.verdict import Denial
 from support.camera import connected, ends, error, key_of, offer, offered, started
 from support.endpoints import (
     HOST,
@@ -28,11 +20,20 @@ from support.endpoints import (
 )
 
 
+VIEWING = frozenset({"view"})
+
+
+def refuse_alice(viewer: str, key: str, offer: Offer) -> frozenset[str] | Denial:  # noqa: ARG001
+    if viewer == "alice":
+        return Denial(code="unauthorized", text="alice may not")
+    return frozenset({"view"})
+
+
 def test_offer_starts_a_session_and_the_answer_names_it() -> None:
     device = started()
     message = to_device(offer(device))
     effects = device.receive(message, 0.0)
-    assert effects == [Started(key=key_of(), offer=offer(device), replaces=None)]
+    assert effects == [Started(key=key_of(), offer=offer(device), replaces=None, rights=VIEWING)]
     servers = (IceServer(urls=("turn:192.0.2.1",), username="u", credential="secret"),)
     clock = MediaClock(rtp_timestamp=7, captured_us=9)
     effects = device.answered(key_of(), sdp="v=0 a", ice_servers=servers, clock=clock, now=0.1)
@@ -87,7 +88,7 @@ def test_stranger_is_told_once_per_five_seconds_and_name() -> None:
 
 
 def test_viewer_without_the_right_is_told_and_makes_no_state() -> None:
-    device = make_device(authorize=lambda _, key: key != "alice")
+    device = make_device(authorize=refuse_alice)
     device.start(0.0)
     assert error(offered(device)).code == "unauthorized"
     assert device.sessions == ()
@@ -144,7 +145,9 @@ def test_replacement_is_exempt_from_the_limit_once_and_ends_the_old_when_connect
     old = connected(device)
     message = to_device(offer(device, replaces="s1"), session="s2")
     effects = device.receive(message, 0.0)
-    assert effects == [Started(key=key_of("s2"), offer=offer(device, replaces="s1"), replaces=old)]
+    assert effects == [
+        Started(key=key_of("s2"), offer=offer(device, replaces="s1"), replaces=old, rights=VIEWING)
+    ]
     third = device.receive(to_device(offer(device, replaces="s1"), session="s3"), 0.0)
     assert error(third).code == "busy"
     device.answered(key_of("s2"), sdp="v=0", now=0.0)
@@ -201,8 +204,34 @@ def test_replayed_offer_of_a_session_that_said_bye_gets_no_word() -> None:
     assert codes(device.receive(different, 0.0)) == ["replayed"]
 
 
-def test_everybody_is_let_in_unless_told_otherwise() -> None:
-    assert let_everybody_in(Offer(nonce="", sdp=""), "key")
+def test_viewer_with_other_rights_may_not_view() -> None:
+    device = make_device(authorize=lambda *_: frozenset({"control"}))
+    device.start(0.0)
+    assert error(offered(device)).code == "unauthorized"
+    assert device.sessions == ()
+
+
+def test_session_ends_when_its_viewer_loses_the_right() -> None:
+    may = {"alice": frozenset({"view"})}
+    gone = Denial(code="unauthorized", text="alice was revoked")
+    device = make_device(authorize=lambda viewer, *_: may.get(viewer, gone))
+    device.start(0.0)
+    connected(device)
+    assert device.judge_again(1.0) == []
+    may.clear()
+    effects = device.judge_again(2.0)
+    assert [(one.code, one.text) for one in ends(effects)] == [("revoked", "alice was revoked")]
+    assert [type(one) for one in sent(effects)] == [Bye]
+    assert device.sessions == ()
+
+
+def test_flood_of_unknown_viewers_is_dropped_unread_and_known_ones_are_heard() -> None:
+    device = started(doubt_burst=10.0, doubt_per_s=1.0)
+    offered(device)
+    for number in range(100):
+        device.receive(to_device(b"{", viewer=f"bob{number}"), 0.0)
+    assert codes(device.receive(to_device(b"{", viewer="carol"), 0.0)) == ["throttled"]
+    assert isinstance(offered(device, "s2")[0], Started)
 
 
 def test_no_table_grows_without_bound() -> None:

@@ -5,19 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from mqcam.protocol.codec import encode
 from mqcam.protocol.effects import (
     Send,
     Started,
 )
-from mqcam.protocol.messages import (
-    Bye,
-    CaptureState,
-    Clock,
-    Error,
-    Gone,
-    Status,
-    encode,
-)
+from mqcam.protocol.messages import Bye, CaptureState, Clock, Error, Gone, Status
 from support.camera import connected, ends, error, key_of, offer, offered, started
 from support.endpoints import (
     codes,

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from mqcam.protocol.codec import decode, encode
 from mqcam.protocol.codes import Drop
-from mqcam.protocol.messages import decode, encode
 
 ROOT = Path(__file__).parents[4]
 PAGE = ROOT / "docs" / "protocol.md"

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mqcam.protocol.messages import BODY_MAX_BYTES, Candidates, encode
+from mqcam.protocol.codec import encode
+from mqcam.protocol.messages import BODY_MAX_BYTES, Candidates
 from mqcam.protocol.session import Queue
 from support.endpoints import HOST
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mqcam.errors import MalformedMessage, UnsupportedVersion
 from mqcam.protocol.candidates import refusal
-from mqcam.protocol.messages import body_hash, decode, encode
+from mqcam.protocol.codec import body_hash, decode, encode
 from mqcam.protocol.topics import Namespace, new_session_id
 
 VECTORS = Path(__file__).parents[3] / "vectors"

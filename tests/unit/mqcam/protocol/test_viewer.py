@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.errors import LocalProtocolError
+from mqcam.protocol.codec import body_hash
 from mqcam.protocol.effects import (
     Answered,
     Effect,
@@ -19,17 +20,7 @@ from mqcam.protocol.effects import (
     StatusChanged,
 )
 from mqcam.protocol.limits import Limits
-from mqcam.protocol.messages import (
-    Answer,
-    Bye,
-    Candidates,
-    Error,
-    Gone,
-    Offer,
-    Status,
-    Want,
-    body_hash,
-)
+from mqcam.protocol.messages import Answer, Bye, Candidates, Error, Gone, Offer, Status, Want
 from support.endpoints import HOST, TOPICS, codes, make_viewer, on_status, sent, to_viewer
 
 if TYPE_CHECKING:
