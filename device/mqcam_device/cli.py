@@ -21,7 +21,7 @@ from mqcam.private import check_libraries
 from mqcam_device import folders
 from mqcam_device.control import ask, running, socket_path
 from mqcam_device.inspection import inspect
-from mqcam_device.servers import read_servers
+from mqcam_device.servers import read_servers, secrets_of
 from mqcam_device.settings import load_settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(config: Path) -> None:
     """Run the agent until it is told to stop."""
     settings = load_settings(config)
     credentials = credentials_of("device", settings.credentials)
-    secrets = [credentials.password or "", *(each.credential for each in read_servers(settings))]
+    secrets = [credentials.password or "", *secrets_of(read_servers(settings, credentials))]
     folders.prepare(
         runtime=folders.runtime_folder(settings.runtime_dir),
         state=folders.state_folder(settings.state_dir),

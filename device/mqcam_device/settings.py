@@ -54,13 +54,22 @@ class IceServerSettings:
     urls: Annotated[tuple[ServerUrl, ...], Range(1, 8, "addresses")]
     username: str = ""
     credential_file: Path | None = None
+    shared_secret_file: Path | None = None
+    """Instead of an account: what coturn's ``static-auth-secret`` says."""
+    validity_s: Annotated[int, Range(60, 86_400, "seconds")] = 3600
+    """How long an account that is made from the secret opens new relays."""
 
     def mistakes(self) -> Iterable[tuple[str, str]]:
         """Yield the rules that join several keys."""
+        if self.shared_secret_file is not None:
+            if self.username or self.credential_file is not None:
+                text = "makes accounts: leave username and credential_file out, or this"
+                yield "shared_secret_file", text
+            return
         if not any(url.is_relay for url in self.urls):
             return
         if not self.username:
-            yield "username", "is missing: a TURN server wants one"
+            yield "username", "is missing: a TURN server wants one, or a shared_secret_file"
         if self.credential_file is None:
             yield "credential_file", "is missing: it names the file with the password"
 
@@ -118,9 +127,11 @@ def load_settings(path: Path | str) -> DeviceSettings:
     if isinstance(source, FilmSource):
         source = replace(source, path=_resolved(source.path, folder))
     servers = tuple(
-        replace(each, credential_file=_credentials_path(each.credential_file, folder))
-        if each.credential_file
-        else each
+        replace(
+            each,
+            credential_file=_handed_over(each.credential_file, folder),
+            shared_secret_file=_handed_over(each.shared_secret_file, folder),
+        )
         for each in settings.ice.servers
     )
     return replace(
@@ -131,6 +142,10 @@ def load_settings(path: Path | str) -> DeviceSettings:
         runtime_dir=_resolved(settings.runtime_dir, folder) if settings.runtime_dir else None,
         state_dir=_resolved(settings.state_dir, folder) if settings.state_dir else None,
     )
+
+
+def _handed_over(path: Path | None, folder: Path) -> Path | None:
+    return None if path is None else _credentials_path(path, folder)
 
 
 def _credentials_path(path: Path, folder: Path) -> Path:

@@ -17,6 +17,7 @@ from mqcam import files
 from mqcam.broker import BrokerAddress, BrokerSettings
 from mqcam.config import Matches, Range, Secret, decode, top_keys
 from mqcam.errors import BrokerAddressError, ConfigError, CredentialsError
+from mqcam.servers import ServerUrl
 
 _CERTIFICATES = re.compile(
     r"\s*(-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
@@ -50,6 +51,10 @@ class Credentials:
     """What the owner says of this device."""
     grant: str | None = None
     """What the owner says of this viewer."""
+    turn: Annotated[tuple[str, ...], Range(0, 8, "addresses")] = ()
+    """The relay beside the broker, for a device: ``turn:host:3478``, also ``stun``, ``turns``."""
+    turn_secret: Annotated[str | None, Secret()] = field(default=None, repr=False)
+    """What the relay knows too: a device makes accounts from it, for itself and its viewers."""
 
     def mistakes(self) -> Iterable[tuple[str, str]]:
         """Yield the rules that types cannot express."""
@@ -62,6 +67,13 @@ class Credentials:
             yield "ca", "expected PEM certificates and nothing else"
         if self.password is not None and self.username is None:
             yield "password", "needs a username beside it"
+        for url in self.turn:
+            try:
+                ServerUrl.from_text(url)
+            except ValueError as error:
+                yield "turn", str(error)
+        if bool(self.turn) != bool(self.turn_secret):
+            yield ("turn_secret" if self.turn else "turn"), "is missing: one wants the other"
 
     def broker_settings(self) -> BrokerSettings:
         """Return what ``mqcam.mqtt.MqttSession`` needs to reach the broker."""
@@ -109,7 +121,7 @@ def write_credentials(path: Path | str, credentials: Credentials) -> None:
     values = {
         each.name: _plain(getattr(credentials, each.name))
         for each in dataclasses.fields(credentials)
-        if getattr(credentials, each.name) is not None or each.default is not None
+        if getattr(credentials, each.name) not in (None, ()) or each.default not in (None, ())
     }
     text = "# mqcam credentials: whoever has this file is this device or viewer. Keep it private.\n"
     text += yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=1000)

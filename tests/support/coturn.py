@@ -1,6 +1,7 @@
 """A coturn that a test starts and ends, on this host or on one that the test made.
 
-It must not know who asks it. Its account is ``u`` with the password ``p``.
+It must not know who asks it. Its account is ``u`` with the password ``p``, unless it is given a
+shared secret: then it believes the accounts that are made from that.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Coturn:
         certificate: tuple[Path, Path] | None = None,
         command: Sequence[str] = (),
         password: str = PASSWORD,
+        secret: str | None = None,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mqcam-coturn-"))
         self._log = self._folder / "log"
@@ -48,8 +50,11 @@ class Coturn:
         lines = [
             f"listening-port={port}",
             *(f"listening-ip={each}\nrelay-ip={each}" for each in addresses),
-            "lt-cred-mech",
-            f"user={USER}:{password}",
+            *(
+                ["lt-cred-mech", f"user={USER}:{password}"]
+                if secret is None
+                else ["use-auth-secret", f"static-auth-secret={secret}", "stale-nonce=2"]
+            ),
             "realm=test",
             "fingerprint",
             "allow-loopback-peers",

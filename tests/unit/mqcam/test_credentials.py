@@ -47,6 +47,7 @@ def written(path: Path, text: str) -> Path:
         FRONT,
         dataclasses.replace(FRONT, ca=CERTIFICATE * 2, server_name=None),
         dataclasses.replace(FRONT, kind="viewer", name="no", username="007", password="1e3"),
+        dataclasses.replace(FRONT, turn=("stun:r", "turn:r:3479"), turn_secret="s3cret too"),
         Credentials(kind="device", name="a", broker=("ws://h/x",)),
     ],
 )
@@ -82,6 +83,16 @@ def test_broker_settings_carry_everything() -> None:
 
 def test_no_server_name_means_the_name_of_the_address() -> None:
     assert dataclasses.replace(FRONT, server_name=None).broker_settings().server_name == ""
+
+
+def test_the_secret_of_a_relay_is_not_in_the_repr() -> None:
+    relayed = dataclasses.replace(FRONT, turn=("turn:r",), turn_secret="hush")
+    assert "hush" not in repr(relayed)
+
+
+def test_a_file_without_a_relay_says_nothing_of_one(tmp_path: Path) -> None:
+    write_credentials(tmp_path / "c.yaml", FRONT)
+    assert "turn" not in (tmp_path / "c.yaml").read_text()
 
 
 def test_password_is_not_in_the_repr() -> None:
@@ -127,6 +138,9 @@ def test_folder_that_is_missing_is_told_on_writing(tmp_path: Path) -> None:
         ("kind: device\nname: a\nbroker: [http://a]", "it must begin with one of mqtt"),
         ("kind: device\nname: a\nbroker: ['mqtt://u:s3cret@a']", "user and password"),
         (LEAST + "namespace: a/b", "namespace: expected 1 to 64"),
+        (LEAST + "turn: ['turn:r']", "turn_secret: is missing"),
+        (LEAST + "turn_secret: s3cret", "turn: is missing"),
+        (LEAST + "turn: [r]\nturn_secret: s3cret", "turn: expected a server such as"),
     ],
 )
 def test_damaged_file_is_told_and_its_secrets_are_not(tmp_path: Path, text: str, told: str) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from mqcam.config import Size
+from mqcam.credentials import Credentials
 from mqcam.errors import ConfigError, CredentialsError
-from mqcam_device.servers import read_servers
+from mqcam.servers import IceServer
+from mqcam_device.lending import SharedSecret
+from mqcam_device.servers import read_servers, secrets_of
 from mqcam_device.settings import FilmSource, PatternSource, load_settings
 
 
@@ -101,6 +104,7 @@ def test_servers_are_read_with_their_passwords(tmp_path: Path) -> None:
     text = TURN.format(urls='"stun:a", "turn:a"', account=", username: u, credential_file: p")
     settings = load_settings(written(tmp_path, text))
     (server,) = read_servers(settings)
+    assert isinstance(server, IceServer)
     assert server.urls == ("stun:a:3478", "turn:a:3478")
     assert (server.username, server.credential) == ("u", "secret")
     assert "secret" not in repr(server)
@@ -108,7 +112,26 @@ def test_servers_are_read_with_their_passwords(tmp_path: Path) -> None:
 
 def test_a_stun_server_needs_no_account(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, TURN.format(urls='"stun:a"', account="")))
-    assert read_servers(settings)[0].credential == ""
+    assert read_servers(settings) == (IceServer(urls=("stun:a:3478",)),)
+
+
+def test_a_server_with_a_shared_secret_wants_no_account(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("north\n")
+    (tmp_path / "s").chmod(0o600)
+    text = TURN.format(urls='"turn:a"', account=", shared_secret_file: s, validity_s: 600")
+    servers = read_servers(load_settings(written(tmp_path, text)))
+    assert servers == (SharedSecret(urls=("turn:a:3478",), secret="north", validity_s=600),)
+    assert secrets_of(servers) == ["north"]
+
+
+def test_the_relay_beside_the_broker_comes_with_the_credentials(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, TURN.format(urls='"stun:a"', account="")))
+    credentials = Credentials(
+        kind="device", name="front", broker=("mqtts://a",), turn=("turn:b",), turn_secret="north"
+    )
+    own, relay = read_servers(settings, credentials)
+    assert own == IceServer(urls=("stun:a:3478",))
+    assert relay == SharedSecret(urls=("turn:b",), secret="north", validity_s=3600)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +143,8 @@ def test_a_stun_server_needs_no_account(tmp_path: Path) -> None:
         ('"a"', "", "expected a server such as"),
         ("", "", "expected 1 to 8"),
         ('"turn:a"', ", username: u, credential: p", "did you mean 'credential_file'"),
+        ('"turn:a"', ", username: u, shared_secret_file: s", "leave username"),
+        ('"turn:a"', ", shared_secret_file: s, validity_s: 59", "expected 60 to 86_?400 seconds"),
     ],
 )
 def test_a_server_that_cannot_be_asked_is_told(
