@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+RIGHTS_S = 10.0
+"""How long a viewer may go on watching after the end of a grant that has one."""
+
 
 class Agent:
     """One camera, from the broker's messages to its viewers' pictures."""
@@ -104,6 +107,10 @@ class Agent:
         self.ended(key, "internal", "the camera could not send to this viewer; its log says why")
         self._peers.end(key)
 
+    def judge_viewers(self) -> None:
+        """End the sessions of viewers who have no right to view any more."""
+        self._apply(self._endpoint.judge_again(self._now()))
+
     async def run(self, stop: asyncio.Event) -> None:
         """Serve viewers until ``stop``; ends earlier only by a mistake in the composition."""
         if self._session is None:
@@ -112,6 +119,7 @@ class Agent:
         tasks = {
             asyncio.create_task(self._session.run(), name="broker session"),
             asyncio.create_task(self._capture.run(), name="capture process"),
+            asyncio.create_task(self._watch_rights(), name="rights"),
         }
         self._apply(self._endpoint.start(self._now()))
         try:
@@ -124,6 +132,12 @@ class Agent:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(stopping, *tasks, return_exceptions=True)
+
+    async def _watch_rights(self) -> None:
+        """End sessions whose grant ran out meanwhile; nobody sends a message at that moment."""
+        while True:
+            await asyncio.sleep(RIGHTS_S)
+            self.judge_viewers()
 
     async def _shut_down(self, session: MqttSession) -> None:
         self._is_stopping = True

@@ -20,7 +20,6 @@ from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import SessionKey
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
-from mqcam.trust import PlainEnvelope
 
 from mqcam_device import folders
 from mqcam_device.agent import Agent
@@ -31,6 +30,7 @@ from mqcam_device.media import SourceSettings
 from mqcam_device.notify import Notifier
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
+from mqcam_device.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from mqcam.broker import BrokerState
     from mqcam.credentials import Credentials
+    from mqcam.transport import Incoming
+    from mqcam.trust.ownerstate import OwnerState
 
     from mqcam_device.media import AccessUnit, SourceState, StreamInfo
     from mqcam_device.settings import DeviceSettings
@@ -78,14 +80,23 @@ class App:
             on_fault=self._egress_failed,
             keyframe_interval_s=timers.keyframe_interval_s,
         )
+        self._trust = Trust(
+            credentials,
+            folder=folders.state_folder(settings.state_dir),
+            on_owner_state=self._obey_owner,
+        )
         endpoint = DeviceEndpoint(
             namespace=credentials.namespace,
             name=credentials.name,
             boot=secrets.token_urlsafe(16),
-            envelope=PlainEnvelope(credentials.namespace),
+            envelope=self._trust.envelope,
             deadlines=timers,
             max_viewers=settings.max_viewers,
             random_bytes=secrets.token_bytes,
+            authorize=self._trust.authorize,
+            key=self._trust.identity.public,
+            seal_key=self._trust.envelope.seal_key,
+            certificate=self._trust.certificate,
             allow_loopback=settings.ice.loopback,
         )
         self.agent = Agent(
@@ -126,10 +137,11 @@ class App:
         self, settings: DeviceSettings, credentials: Credentials, endpoint: DeviceEndpoint
     ) -> MqttSession:
         topics = Namespace(credentials.namespace)
+        owner = (Subscription(topic=self._trust.owner_topic),) if self._trust.has_owner else ()
         return MqttSession(
             credentials.broker_settings(),
             client_id=client_id(folders.state_folder(settings.state_dir), credentials.name),
-            receive=self.agent.driver.receive,
+            receive=self._receive,
             clean_start=False,
             session_expiry_s=SESSION_EXPIRY_S,
             subscriptions=(
@@ -137,6 +149,7 @@ class App:
                     topic=topics.device_filter(credentials.name), retain_handling=NEVER_RETAINED
                 ),
                 Subscription(topic=topics.status(credentials.name)),
+                *owner,
             ),
             birth=self.agent.birth,
             will=outgoing(endpoint.will()),
@@ -144,7 +157,16 @@ class App:
             on_state=self._broker_changed,
         )
 
-    # Capture, hub, broker session and agent know each other only through these.
+    # Capture, hub, broker session, trust and agent know each other only through these.
+
+    def _receive(self, message: Incoming) -> None:
+        if message.topic == self._trust.owner_topic:
+            self._trust.hear_owner(message, time.monotonic())
+        else:
+            self.agent.driver.receive(message)
+
+    def _obey_owner(self, state: OwnerState) -> None:  # noqa: ARG002
+        self.agent.judge_viewers()
 
     def _deliver(self, unit: AccessUnit) -> None:
         self._hub.publish(unit)

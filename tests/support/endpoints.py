@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mqcam.protocol.admission import Authorize
+    from mqcam.protocol.envelope import Envelope
     from mqcam.protocol.limits import Limits
     from mqcam.protocol.viewer import Vouch
 
@@ -87,13 +88,14 @@ def make_viewer(
     *,
     highest_version: Callable[[str], int] = never_below,
     vouch: Vouch = believe,
+    envelope: Envelope | None = None,
     limits: Limits | None = None,
 ) -> ViewerEndpoint:
     """Return the viewer `alice`."""
     return ViewerEndpoint(
         namespace="mqcam",
         name="alice",
-        envelope=PlainEnvelope("mqcam"),
+        envelope=envelope or PlainEnvelope("mqcam"),
         deadlines=DEADLINES,
         random_bytes=counting_bytes(),
         vouch=vouch,

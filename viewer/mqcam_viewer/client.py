@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import time
-from collections import Counter
-from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import credentials_of
 from mqcam.driver import Driver, outgoing
-from mqcam.errors import BrokerError, SessionError
+from mqcam.errors import SessionError
 from mqcam.ice import IceSettings
 from mqcam.mqtt import MqttSession, Subscription
 from mqcam.protocol.deadlines import Deadlines
@@ -28,16 +25,20 @@ from mqcam.protocol.effects import (
     Renamed,
     Send,
     StatusChanged,
+    StatusRefused,
 )
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.protocol.viewer import ViewerEndpoint
-from mqcam.trust import PlainEnvelope
 
 from mqcam_viewer.frames import MAX_WAITING
+from mqcam_viewer.presence import Presence
 from mqcam_viewer.stream import Stream
+from mqcam_viewer.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
@@ -45,23 +46,13 @@ if TYPE_CHECKING:
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Status, Want
-    from mqcam.transport import Delivery
+    from mqcam.transport import Delivery, Incoming
+    from mqcam.trust.ownerstate import OwnerState
 
     from mqcam_viewer.session import Session
 
-logger = logging.getLogger(__name__)
-
 CONNECT_S = 10.0
 """How long the broker may take to accept us before ``async with`` gives up."""
-
-STATUS_S = 3.0
-"""How long the broker may take to hand over a camera's retained status."""
-
-OFFLINE = "offline"
-"""The state in which a camera says good-bye."""
-
-QUIET_S = 0.3
-"""A list of cameras is complete when no further status came for this long."""
 
 
 class Client:
@@ -79,12 +70,16 @@ class Client:
         self.ice = ice or IceSettings()
         self.deadlines = deadlines or Deadlines()
         self._topics = Namespace(self._credentials.namespace)
+        self._trust = Trust(self._credentials, on_owner_state=self._obey_owner)
         self._endpoint = ViewerEndpoint(
             namespace=self._credentials.namespace,
             name=self._credentials.name,
-            envelope=PlainEnvelope(self._credentials.namespace),
+            envelope=self._trust.envelope,
             deadlines=self.deadlines,
             random_bytes=secrets.token_bytes,
+            vouch=self._trust.vouch,
+            grant=self._trust.grant,
+            highest_version=self._trust.highest_version,
             allow_loopback=self.ice.loopback,
         )
         self._driver = Driver(
@@ -94,21 +89,19 @@ class Client:
             undelivered=self._endpoint.undelivered,
         )
         self._sessions: dict[SessionKey, Session] = {}
-        self._left_at: dict[str, float] = {}
-        self._watched: Counter[str] = Counter()
-        self._status_arrived = asyncio.Event()
-        self._statuses_seen = 0
-        self._on_status: Callable[[], None] = lambda: None
         self._broker = MqttSession(
             self._credentials.broker_settings(),
             client_id=new_client_id(self._credentials.name, secrets.token_bytes(CLIENT_ID_BYTES)),
-            receive=self._driver.receive,
+            receive=self._receive,
             clean_start=True,
             session_expiry_s=0,
             on_state=on_broker,
-            subscriptions=(Subscription(topic=self._topics.viewer_filter(self._credentials.name)),),
+            subscriptions=self._subscriptions(),
         )
         self._driver.bind(self._broker)
+        self._presence = Presence(
+            broker=self._broker, topics=self._topics, devices=lambda: self._endpoint.devices
+        )
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -168,101 +161,35 @@ class Client:
             max_waiting=max_waiting,
         )
 
-    @contextlib.asynccontextmanager
-    async def follow(self, on_status: Callable[[], None]) -> AsyncIterator[None]:
+    def follow(self, on_status: Callable[[], None]) -> AbstractAsyncContextManager[None]:
         """Follow every camera inside the block: ``on_status`` is called when ``known`` changed."""
-        everything = self._topics.status_filter()
-        self._on_status = on_status
-        try:
-            with contextlib.suppress(BrokerError):  # lost meanwhile: it is asked for again
-                await self._broker.subscribe(Subscription(topic=everything))
-            yield
-        finally:
-            self._on_status = lambda: None
-            with contextlib.suppress(BrokerError):
-                await self._broker.unsubscribe(everything)
+        return self._presence.follow(on_status)
 
     def known(self) -> dict[str, Status | None]:
         """Return the cameras heard of so far; None for one that the broker lost."""
-        return dict(sorted(self._endpoint.devices.items()))
+        return self._presence.known()
+
+    def refused(self) -> dict[str, SessionError]:
+        """Return the names under which somebody else than the camera spoke last, and why."""
+        return self._presence.refused()
 
     async def cameras(self) -> dict[str, Status | None]:
         """Return every camera that the broker lets us see; None for one that it has lost."""
-        everything = self._topics.status_filter()
-        await self._broker.subscribe(Subscription(topic=everything))
-        deadline = time.monotonic() + STATUS_S
-        while time.monotonic() < deadline:
-            seen = self._statuses_seen
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(QUIET_S):
-                    await self._next_status()
-            if seen == self._statuses_seen:
-                break
-        await self._broker.unsubscribe(everything)
-        return self.known()
-
-    # what a stream asks
-
-    @contextlib.asynccontextmanager
-    async def presence(self, camera: str) -> AsyncIterator[None]:
-        """Follow a camera's status inside the block; raises SessionError when it is not there."""
-        topic = self._topics.status(camera)
-        if self._watched[camera] == 0:
-            await self._broker.subscribe(Subscription(topic=topic))
-        self._watched[camera] += 1
-        try:
-            await self._check_present(camera)
-            yield
-        finally:
-            self._watched[camera] -= 1
-            if self._watched[camera] == 0:
-                del self._watched[camera]
-                with contextlib.suppress(BrokerError):
-                    await self._broker.unsubscribe(topic)
-
-    async def until_present(self, camera: str) -> None:
-        """Wait, however long, while a followed camera is known to be away."""
-        while not self._is_present(camera):
-            await self._next_status()
-
-    async def _check_present(self, camera: str) -> None:
-        """Wait for a status that says something; raises SessionError when it says no.
-
-        What the broker says of a camera (gone) is a hint: after the broker's own restart it is
-        wrong until the camera is back. What the camera says of itself (offline) is not.
-        """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STATUS_S):
-                while self._endpoint.devices.get(camera) is None:
-                    await self._next_status()
-        if camera not in self._endpoint.devices:
-            raise SessionError(
-                "unknown-camera",
-                f"the broker knows no camera {camera} (waited {STATUS_S:g} s): "
-                "'mqcam-viewer list' shows those that it knows",
-            )
-        if not self._is_present(camera):
-            since = self.offline_since(camera)
-            when = "" if since is None else f" since {_clock_time(since)}"
-            raise SessionError(
-                "offline", f"the camera {camera} is offline{when}: check its power and its network"
-            )
+        return await self._presence.cameras()
 
     def offline_since(self, camera: str) -> datetime | None:
         """Return when a camera left, if it said so or we saw it; None where nobody knows."""
-        if self._is_present(camera):
-            return None
-        status = self._endpoint.devices.get(camera)
-        said = None if status is None or status.state != OFFLINE else status.since
-        at = self._left_at.get(camera) if said is None else said
-        try:
-            return None if at is None else datetime.fromtimestamp(at).astimezone()
-        except (ValueError, OverflowError, OSError):
-            return None  # it says a time that no calendar has
+        return self._presence.offline_since(camera)
 
-    def _is_present(self, camera: str) -> bool:
-        status = self._endpoint.devices.get(camera)
-        return status is not None and status.state != OFFLINE
+    # what a stream asks
+
+    def presence(self, camera: str) -> AbstractAsyncContextManager[None]:
+        """Follow a camera's status inside the block; raises SessionError when it is not there."""
+        return self._presence.of(camera)
+
+    async def until_present(self, camera: str) -> None:
+        """Wait, however long, while a followed camera is known to be away."""
+        await self._presence.until_present(camera)
 
     # what a session tells (session.Signaling)
 
@@ -298,7 +225,21 @@ class Client:
             self._endpoint.ended(key, reason=code, text=text, now=time.monotonic())
         )
 
-    # effects
+    # messages and effects
+
+    def _subscriptions(self) -> tuple[Subscription, ...]:
+        mailbox = Subscription(topic=self._topics.viewer_filter(self._credentials.name))
+        owner = Subscription(topic=self._trust.owner_topic)
+        return (mailbox, owner) if self._trust.has_owner else (mailbox,)
+
+    def _receive(self, message: Incoming) -> None:
+        if message.topic == self._trust.owner_topic:
+            self._trust.hear_owner(message, time.monotonic())
+        else:
+            self._driver.receive(message)
+
+    def _obey_owner(self, state: OwnerState) -> None:  # noqa: ARG002
+        self._driver.apply(self._endpoint.judge_again(time.monotonic()))
 
     def _handle(self, effect: Effect) -> None:
         match effect:
@@ -313,24 +254,11 @@ class Client:
             case Ended(key=key, code=code, text=text):
                 self._sessions.pop(key).ended(code, text)
             case StatusChanged(device=device, status=status, gone=gone):
-                self._note_leaving(device, status, gone=gone)
-                self._statuses_seen += 1
-                self._status_arrived.set()
-                self._on_status()
+                self._presence.note(device, status, gone=gone)
+            case StatusRefused(device=device, code=code, text=text):
+                self._presence.refuse(device, SessionError(code, text))
             case _:
                 raise RuntimeError(f"a viewer has no use for {type(effect).__name__}")
-
-    def _note_leaving(self, camera: str, status: Status | None, *, gone: bool) -> None:
-        """Keep when a camera left before our eyes; one that was away before says it itself."""
-        if not gone:
-            self._left_at.pop(camera, None)
-        elif status is not None and status.state != OFFLINE:
-            self._left_at.setdefault(camera, time.time())
-
-    async def _next_status(self) -> None:
-        """Wait for a status; the caller bounds it."""
-        self._status_arrived.clear()
-        await self._status_arrived.wait()
 
     def _report_heard(self) -> None:
         for key, session in self._sessions.items():
@@ -357,9 +285,3 @@ async def connect(
         client.watch(camera, want=want) as stream,
     ):
         yield stream
-
-
-def _clock_time(at: datetime) -> str:
-    """Return the time of day, with the date of another day."""
-    is_today = at.date() == datetime.now().astimezone().date()
-    return f"{at:%H:%M}" if is_today else f"{at:%d %B, %H:%M}"

@@ -42,7 +42,16 @@ SILENCE_S = 1.0
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits before the next session after one that failed; the last one repeats."""
 
-FINAL_CODES = frozenset({"unauthorized", "unsupported-version", "not-acceptable"})
+FINAL_CODES = frozenset(
+    {
+        "unauthorized",
+        "revoked",
+        "unknown-key",
+        "changed-key",
+        "unsupported-version",
+        "not-acceptable",
+    }
+)
 """Ends that another try cannot cure."""
 
 

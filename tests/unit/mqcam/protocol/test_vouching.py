@@ -1,0 +1,94 @@
+"""Which statuses a viewer believes, and what becomes of sessions when it does so no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mqcam.errors import LocalProtocolError
+from mqcam.protocol.effects import Ended, Renamed, Send, StatusChanged, StatusRefused
+from mqcam.protocol.envelope import Opened, Recipient
+from mqcam.protocol.messages import Offer, Status
+from mqcam.protocol.verdict import Denial
+from mqcam.testing import PlainEnvelope
+from support.endpoints import codes, make_viewer, on_status, sent
+
+STATUS = Status(n=1, state="online", boot="b1", nonce="nonce1", seal_key="first")
+NOT_OURS = Denial(code="unknown-key", text="nobody vouches for cam")
+
+
+def refuse(device: str, key: str, status: Status) -> Denial:  # noqa: ARG001
+    return NOT_OURS
+
+
+class Demanding(PlainEnvelope):
+    """Refuses what has no sealing key, as the true envelope does."""
+
+    def seal(self, topic: str, body: bytes, recipient: Recipient | None) -> bytes:
+        if recipient is None or not recipient.seal_key:
+            raise LocalProtocolError("no key")
+        return super().seal(topic, body, recipient)
+
+    def open(self, topic: str, payload: bytes) -> Opened:
+        return super().open(topic, payload)
+
+
+def test_status_that_nobody_vouches_for_is_told_and_not_believed() -> None:
+    viewer = make_viewer(vouch=refuse)
+    effects = viewer.receive(on_status(STATUS), 0.0)
+    assert codes(effects) == ["unvouched"]
+    assert effects[1:] == [StatusRefused(device="cam", code="unknown-key", text=NOT_OURS.text)]
+    assert viewer.devices == {}
+
+
+def test_forged_status_does_not_displace_the_true_one() -> None:
+    forged = replace(STATUS, boot="evil", seal_key="evil")
+    viewer = make_viewer(vouch=lambda _d, _k, status: NOT_OURS if status == forged else None)
+    viewer.receive(on_status(STATUS), 0.0)
+    viewer.receive(on_status(forged), 1.0)
+    assert viewer.devices == {"cam": STATUS}
+
+
+def test_sessions_end_when_nobody_vouches_for_their_device_any_more() -> None:
+    verdicts: list[Denial | None] = [None]
+    viewer = make_viewer(vouch=lambda *_: verdicts[-1])
+    viewer.receive(on_status(STATUS), 0.0)
+    key, _ = viewer.offer("cam", sdp="v=0", now=0.0)
+    assert viewer.judge_again(1.0) == []
+    verdicts.append(NOT_OURS)
+    effects = viewer.judge_again(2.0)
+    assert Ended(key=key, code="unknown-key", text=NOT_OURS.text, remote=False) in effects
+    assert isinstance(effects[-1], StatusRefused)
+    assert viewer.sessions == ()
+    assert viewer.devices == {}
+
+
+def test_restarted_device_gets_the_offer_again_under_its_new_key() -> None:
+    """What was sealed to the key before its restart it can never read."""
+    viewer = make_viewer()
+    viewer.receive(on_status(STATUS), 0.0)
+    key, _ = viewer.offer("cam", sdp="v=0", now=0.0)
+    restarted = replace(STATUS, boot="b2", nonce="nonce2", seal_key="second")
+    effects = viewer.receive(on_status(restarted), 1.0)
+    assert [type(effect) for effect in effects] == [StatusChanged, Renamed, Send]
+    (again,) = sent(effects)
+    assert isinstance(again, Offer)
+    assert again.nonce == "nonce2"
+    assert viewer.sessions == (replace(key, session=viewer.sessions[0].session),)
+    assert viewer.receive(on_status(replace(restarted, n=2)), 2.0) == [
+        StatusChanged(device="cam", status=replace(restarted, n=2), gone=False)
+    ]
+
+
+def test_running_session_survives_the_news_of_another_sealing_key() -> None:
+    viewer = make_viewer()
+    viewer.receive(on_status(STATUS), 0.0)
+    key, _ = viewer.offer("cam", sdp="v=0", now=0.0)
+    viewer.connected(key, 0.0)
+    assert viewer.sessions == (key,)
+
+
+def test_offer_without_a_key_to_seal_to_ends_at_once_with_a_reason() -> None:
+    viewer = make_viewer(envelope=Demanding("mqcam"))
+    key, effects = viewer.offer("cam", sdp="v=0", now=0.0)
+    assert [(one.key, one.code) for one in effects if isinstance(one, Ended)] == [(key, "no-key")]
+    assert viewer.sessions == ()

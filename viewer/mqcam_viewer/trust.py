@@ -1,0 +1,76 @@
+"""Whom this viewer believes: its own identity, its owner's word, and which cameras are real.
+
+It must not know sessions: it is asked about names and keys, and tells when an answer changed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mqcam.protocol.topics import Namespace
+from mqcam.trust.envelope import ViewerEnvelope
+from mqcam.trust.keystore import load_identity
+from mqcam.trust.obedience import OwnerWord
+from mqcam.trust.pins import KnownDevices
+from mqcam.trust.vouching import DeviceTrust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mqcam.credentials import Credentials
+    from mqcam.protocol.messages import Status
+    from mqcam.protocol.verdict import Denial
+    from mqcam.transport import Incoming
+    from mqcam.trust.ownerstate import OwnerState
+
+
+class Trust:
+    """One viewer's identity, and its judgement of cameras.
+
+    ``on_owner_state`` is called with each new word of the owner.
+    """
+
+    def __init__(
+        self, credentials: Credentials, *, on_owner_state: Callable[[OwnerState], None]
+    ) -> None:
+        namespace = credentials.namespace
+        self.identity = load_identity(credentials, folder=places.config(), use_keyring=True)
+        folder = places.viewer_state(credentials.name, self.identity.public)
+        self.envelope = ViewerEnvelope(self.identity, namespace)
+        self.grant = credentials.grant or ""
+        self.owner_topic = Namespace(namespace).owner_state()
+        self.has_owner = credentials.owner is not None
+        self._on_owner_state = on_owner_state
+        self._devices = DeviceTrust(
+            namespace=namespace,
+            owner=credentials.owner,
+            known=KnownDevices(folder / "known_devices"),
+        )
+        self._owner = OwnerWord(
+            topic=self.owner_topic,
+            owner=credentials.owner,
+            path=folder / "owner_state",
+            on_state=self._obey,
+        )
+        self._devices.obey(frozenset(self._owner.state.revoked))
+
+    @property
+    def owner_state(self) -> OwnerState:
+        """Return the last word of the owner."""
+        return self._owner.state
+
+    def vouch(self, device: str, key: str, status: Status) -> Denial | None:
+        """Return why the one who signed a camera's status is not that camera, or None."""
+        return self._devices.vouch(device, key, status.certificate, status.v)
+
+    def highest_version(self, device: str) -> int:
+        """Return the highest wire version that a camera was seen to sign."""
+        return self._devices.highest_version(device)
+
+    def hear_owner(self, message: Incoming, now: float) -> None:
+        """Take what came on the owner's topic."""
+        self._owner.receive(message.payload, now)
+
+    def _obey(self, state: OwnerState) -> None:
+        self._devices.obey(frozenset(state.revoked))
+        self._on_owner_state(state)
