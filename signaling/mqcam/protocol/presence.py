@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mqcam.protocol.messages import Status
 
 
+PAST_BOOTS_MAX = 16
+"""Starts of one device that are over for good; a replayed status of an earlier one is believed."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Device:
     status: Status | None = None
@@ -22,6 +26,7 @@ class _Device:
     nonce: str = ""
     gone: bool = False
     expires_at: float = math.inf
+    past_boots: tuple[str, ...] = ()
 
 
 class Presence:
@@ -79,11 +84,17 @@ class Presence:
         old = device.status
         if old is not None and old.boot == status.boot and status.n <= old.n:
             return Drop.OLD_STATUS if status.n < old.n else Drop.REPEATED
+        if status.boot in device.past_boots:
+            return Drop.OLD_STATUS
+        past = device.past_boots
+        if old is not None and old.boot != status.boot:
+            past = (*past, old.boot)[-PAST_BOOTS_MAX:]
         self._devices[name] = _Device(
             status=status,
             key=key,
             nonce=status.nonce,
             expires_at=now + self._status_ttl_s,
+            past_boots=past,
         )
         return None
 

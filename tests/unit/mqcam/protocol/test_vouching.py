@@ -92,3 +92,12 @@ def test_offer_without_a_key_to_seal_to_ends_at_once_with_a_reason() -> None:
     key, effects = viewer.offer("cam", sdp="v=0", now=0.0)
     assert [(one.key, one.code) for one in effects if isinstance(one, Ended)] == [(key, "no-key")]
     assert viewer.sessions == ()
+
+
+def test_replayed_status_of_an_earlier_start_is_not_believed() -> None:
+    viewer = make_viewer()
+    viewer.receive(on_status(STATUS), 0.0)
+    restarted = replace(STATUS, boot="b2", nonce="nonce2", seal_key="second")
+    viewer.receive(on_status(restarted), 1.0)
+    assert codes(viewer.receive(on_status(replace(STATUS, n=9)), 2.0)) == ["old-status"]
+    assert viewer.devices == {"cam": restarted}
