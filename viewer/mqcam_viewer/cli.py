@@ -31,6 +31,7 @@ from mqcam_viewer.probe import Probe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mqcam.errors import SessionError
     from mqcam.protocol.messages import Status
 
     from mqcam_viewer.statistics import Report
@@ -102,16 +103,26 @@ def as_json(status: Status | None) -> dict[str, object]:
     }
 
 
+def refusal_as_json(error: SessionError) -> dict[str, object]:
+    """Return a camera that is not believed as ``list --json`` prints it."""
+    return {"state": "not-believed", "code": error.code, "text": error.text}
+
+
 async def list_cameras(options: argparse.Namespace) -> int:
     """Print every camera."""
     async with reached(Client(options.credentials)) as client:
         cameras = await client.cameras()
+        refused = client.refused()
     if options.json:
-        print(json.dumps({name: as_json(status) for name, status in cameras.items()}))
+        reports = {name: as_json(status) for name, status in cameras.items()}
+        reports = {name: refusal_as_json(error) for name, error in refused.items()} | reports
+        print(json.dumps(reports))
     else:
+        for name, error in refused.items():
+            print(f"{name:24} NOT BELIEVED: {error.text}", file=sys.stderr)
         for name, status in cameras.items():
             print(describe(name, status))
-        if not cameras:
+        if not (cameras or refused):
             print("the broker knows no camera yet")
     return 0
 

@@ -46,8 +46,6 @@ FINAL_CODES = frozenset(
     {
         "unauthorized",
         "revoked",
-        "unknown-key",
-        "changed-key",
         "unsupported-version",
         "not-acceptable",
     }

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
 """Waits between tries to reach a camera for the first time; the last one repeats."""
 
-AWAY_CODES = frozenset({"offline", "unknown-camera"})
+AWAY_CODES = frozenset({"offline", "unknown-camera", "unknown-key", "changed-key"})
 """Refusals after which the camera's next word is waited for."""
 
 FIRST_MEASURE_S = 0.3
