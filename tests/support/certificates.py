@@ -41,11 +41,17 @@ class Authority:
         """Return the authority's own certificate."""
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, server_name: str, *, ends_in: dt.timedelta = DAY) -> Certificate:
+    def issue(
+        self,
+        server_name: str,
+        *,
+        ends_in: dt.timedelta = DAY,
+        begins_in: dt.timedelta = -2 * DAY,
+    ) -> Certificate:
         """Return a certificate for a server."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([_alternative_name(server_name)])
-        builder = _builder(_named(server_name), self._name, key, ends_in)
+        builder = _builder(_named(server_name), self._name, key, ends_in, begins_in)
         signed = builder.add_extension(names, critical=False).sign(self._key, hashes.SHA256())
         return Certificate(
             signed.public_bytes(serialization.Encoding.PEM).decode(),
@@ -73,6 +79,7 @@ def _builder(
     issuer: x509.Name,
     key: ec.EllipticCurvePrivateKey,
     ends_in: dt.timedelta = DAY,
+    begins_in: dt.timedelta = -2 * DAY,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -81,6 +88,6 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - 2 * DAY)
+        .not_valid_before(now + begins_in)
         .not_valid_after(now + ends_in)
     )

@@ -92,6 +92,7 @@ async def watched(
     clean_start: bool = True,
     session_expiry_s: int = 0,
     timings: MqttTimings | None = None,
+    is_clock_believed: Callable[[], bool] = lambda: True,
     connected: bool = True,
 ) -> AsyncIterator[Watched]:
     """Run a session; ``connected`` waits until it is."""
@@ -107,6 +108,7 @@ async def watched(
         will=will,
         on_state=found.on_state,
         timings=timings,
+        is_clock_believed=is_clock_believed,
     )
     running = asyncio.create_task(found.session.run(), name=f"session {client_id}")
     try:

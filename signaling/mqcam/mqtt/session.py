@@ -6,6 +6,7 @@ It must not know the protocol of cameras and viewers, nor the MQTT library (``li
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from dataclasses import replace
@@ -15,16 +16,16 @@ from mqcam.broker import BrokerState, MqttTimings
 from mqcam.errors import BrokerError, BrokerTimeout, BrokerUnreachable
 from mqcam.log import fields
 from mqcam.mqtt.delivery import PostOffice, Receipt
-from mqcam.mqtt.dial import Dialer, Opened, Race
+from mqcam.mqtt.directions import Directions
 from mqcam.mqtt.link import Link
 from mqcam.mqtt.reconnection import Reconnection, most_telling
 from mqcam.mqtt.terms import LinkOptions, Welcome
-from mqcam.mqtt.tls import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mqcam.broker import BrokerAddress, BrokerSettings, Subscription
+    from mqcam.broker import BrokerSettings, Subscription
+    from mqcam.mqtt.dial import Opened, Race
     from mqcam.transport import Incoming, Outgoing, Receive
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class MqttSession:
     """Implement ``Transport`` over MQTT 5, reconnecting for ever.
 
     The constructor does not connect; one task runs ``run()`` and another may ``stop()`` it.
+    ``is_clock_believed`` says whether the dates of certificates can be judged at this moment.
     """
 
     def __init__(
@@ -53,9 +55,12 @@ class MqttSession:
         will_delay_s: int = 0,
         on_state: Callable[[BrokerState], None] | None = None,
         timings: MqttTimings | None = None,
+        is_clock_believed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._timings = timings or MqttTimings()
-        self._settings = settings
+        self._directions = Directions(
+            settings, timings=self._timings, is_clock_believed=is_clock_believed
+        )
         self._receive = receive
         self._birth = birth
         self._on_state = on_state
@@ -75,14 +80,12 @@ class MqttSession:
         self._office = PostOffice(
             capacity=self._timings.outbox_messages, window=self._timings.window_messages
         )
-        self._reconnection = Reconnection(
-            client_id=client_id, timings=self._timings, reconnect_cap_s=settings.reconnect_cap_s
-        )
+        self._reconnection = self._new_reconnection()
         self._random = random.SystemRandom()
         self._state = BrokerState(connected=False)
         self._changed = asyncio.Event()
+        self._moved = asyncio.Event()
         self._link: Link | None = None
-        self._preferred: BrokerAddress | None = None
         self._fruitless_rounds = 0
         self._told: str | None = None
         self._is_leaving = False
@@ -95,6 +98,11 @@ class MqttSession:
         """Return how the connection stands."""
         return self._state
 
+    @property
+    def skips_dates(self) -> bool:
+        """Tell whether, for want of a clock, a certificate's dates were not checked."""
+        return self._directions.skips_dates
+
     async def run(self) -> None:
         """Connect and reconnect until ``stop()``; failures are told to ``on_state``.
 
@@ -104,13 +112,12 @@ class MqttSession:
             raise RuntimeError("a session runs once")
         self._is_running = True
         try:
-            context = tls_context(self._settings)
+            self._directions.dialer()
         except BrokerError as error:
             self._set_state(BrokerState(connected=False, error=error))
             self._end()
             raise
-        dialer = Dialer(self._settings, timings=self._timings, context=context)
-        living = asyncio.create_task(self._live(dialer), name="mqcam-mqtt")
+        living = asyncio.create_task(self._live(), name="mqcam-mqtt")
         stopping = asyncio.create_task(self._stopping.wait(), name="mqcam-mqtt-stop")
         try:
             await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -121,6 +128,25 @@ class MqttSession:
                 task.cancel()
             await asyncio.gather(living, stopping, return_exceptions=True)
             self._end()
+
+    def readdress(self, settings: BrokerSettings) -> None:
+        """Go to other addresses, or trust another authority, with the same account.
+
+        A connection to an address that still counts stays. Another one ends without a good-bye, so
+        that the broker left behind publishes the will: we are not there any more.
+        """
+        if settings == self._directions.settings:
+            return
+        self._directions.change(settings)
+        link = self._link
+        if link is not None and self._directions.covers(link.address):
+            return
+        self._reconnection = self._new_reconnection()
+        self._fruitless_rounds = 0
+        self._moved.set()
+        if link is not None:
+            # Later: what tells us of the move may be a message that this very link is reading.
+            asyncio.get_running_loop().call_soon(link.close)
 
     def send(self, message: Outgoing) -> Receipt:
         """Queue a message, see ``Transport.send``."""
@@ -209,11 +235,13 @@ class MqttSession:
 
     # connections, one after the other
 
-    async def _live(self, dialer: Dialer) -> None:
+    async def _live(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            self._moved.clear()
+            wait_s = 0.0
             try:
-                link, welcome = await self._connect(dialer)
+                link, welcome = await self._connect()
             except BrokerError as error:
                 failure = error
             else:
@@ -221,13 +249,27 @@ class MqttSession:
                 failure = await self._serve(link, welcome)
             if self._is_leaving:
                 return
-            failure, wait_s = self._reconnection.failed(
-                failure, now=loop.time(), jitter=self._random.random()
-            )
+            if not self._moved.is_set():
+                failure, wait_s = self._reconnection.failed(
+                    failure, now=loop.time(), jitter=self._random.random()
+                )
             self._tell(failure)
-            await asyncio.sleep(wait_s)
+            await self._rest(wait_s)
 
-    async def _connect(self, dialer: Dialer) -> tuple[Link, Welcome]:
+    async def _rest(self, wait_s: float) -> None:
+        """Wait before the next attempt, or until there is another place to try."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._moved.wait()
+
+    def _new_reconnection(self) -> Reconnection:
+        return Reconnection(
+            client_id=self._options.client_id,
+            timings=self._timings,
+            reconnect_cap_s=self._directions.settings.reconnect_cap_s,
+        )
+
+    async def _connect(self) -> tuple[Link, Welcome]:
         """Return a link to the first address that lets us in.
 
         Sockets are opened side by side, CONNECT is sent to one address at a time and taken back
@@ -235,8 +277,7 @@ class MqttSession:
         throw out the first.
         """
         errors: list[BrokerError] = []
-        addresses = sorted(self._settings.addresses, key=lambda address: address != self._preferred)
-        async with dialer.race(addresses) as race:
+        async with self._directions.dialer().race(self._directions.addresses()) as race:
             while (result := await race.next()) is not None:
                 if isinstance(result, BrokerError):
                     errors.append(result)
@@ -268,7 +309,7 @@ class MqttSession:
         if opening.cancelled():
             raise BrokerTimeout("it did not answer in time", address=str(opened.address))
         welcome = opening.result()
-        self._preferred = opened.address
+        self._directions.prefer(opened.address)
         self._fruitless_rounds = 0
         return link, welcome
 
@@ -276,6 +317,8 @@ class MqttSession:
         """Use a connection until it ends; return why."""
         try:
             await self._subscribe_all(link)
+            if not self._directions.covers(link.address):
+                raise BrokerUnreachable("the broker has moved", address=str(link.address))
             self._link = link
             self._set_state(
                 replace(self._state, connected=True, address=str(link.address), error=None)
