@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mqcam.credentials import load_credentials
+from mqcam.trust.documents import Grant
+from mqcam.trust.keys import SigningKey
 from support.agent import SMALL, RunningAgent
 from support.broker import ShippedBroker, free_port
 from support.chromium import PAGE_FOLDER, Chromium, Page, missing
-from support.tree import ROOT
+from support.vectors import load
 from support.webpages import served
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ BARS = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0,
 
 UNSEEN = {"version with a point", "a key twice"}
 """Mistakes that a browser's JSON.parse hides from whoever calls it."""
+
+NOBODY = SigningKey(b"\x07" * 32)
+"""Somebody for whom nobody vouches."""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,9 @@ def login_of(broker: ShippedBroker, ws_port: int, name: str) -> dict[str, str | 
         "namespace": credentials.namespace,
         "username": credentials.username,
         "password": credentials.password,
+        "identity": credentials.identity,
+        "owner": credentials.owner,
+        "grant": credentials.grant,
     }
 
 
@@ -168,7 +175,7 @@ async def test_a_page_hears_that_its_camera_was_stopped(
 
 async def test_a_page_reads_the_examples_of_the_wire(chromium: Chromium, site: str) -> None:
     """What the page's author made of sections 4 and 5 of docs/protocol.md is what they mean."""
-    examples = json.loads((ROOT / "tests/vectors/messages.json").read_text())
+    examples = load("messages.json")
     page = await chromium.page(site)
     misread = [
         example["name"]
@@ -184,6 +191,70 @@ async def test_a_page_reads_the_examples_of_the_wire(chromium: Chromium, site: s
 
     assert misread == []
     assert accepted == UNSEEN
+
+
+@pytest.mark.parametrize("file", ["keys.json", "envelopes.json", "documents.json"])
+async def test_a_page_runs_the_examples_of_keys_seals_and_documents(
+    chromium: Chromium, site: str, file: str
+) -> None:
+    """Signed, sealed and judged with WebCrypto alone, from docs/protocol.md."""
+    page = await chromium.page(site)
+    lists = {name: found for name, found in load(file).items() if name != "about"}
+    wrong = {name: await page.call("run", file, name, found) for name, found in lists.items()}
+    unseen = [line for lines in wrong.values() for line in lines if "a key twice" in line]
+
+    assert {name: lines for name, lines in wrong.items() if lines and lines != unseen} == {}
+    assert len(unseen) == (file == "documents.json")
+
+
+async def test_a_page_without_a_grant_is_told_that_it_may_not_watch(
+    camera: RunningAgent, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    page = await chromium.page(site)
+    refusal = await watch(page, {**login, "grant": ""}, camera.name)
+    await page.call("leave")
+
+    assert (refusal["code"], refusal["isRemote"]) == ("unauthorized", True)
+
+
+@pytest.mark.parametrize("owner", ["nobody", "laptop"])
+async def test_a_grant_that_the_owner_did_not_sign_opens_nothing(
+    camera: RunningAgent,
+    chromium: Chromium,
+    site: str,
+    login: dict[str, str | None],
+    owner: str,
+) -> None:
+    """Not even one that the viewer signed itself."""
+    identity = SigningKey.parse(login["identity"] or "")
+    grant = Grant(name="laptop", key=identity.public, serial="AAAAAAAA", cameras=("*",))
+    signer = identity if owner == "laptop" else NOBODY
+    page = await chromium.page(site)
+    refusal = await watch(page, {**login, "grant": grant.issue(signer, "mqcam")}, camera.name)
+    await page.call("leave")
+
+    assert (refusal["code"], refusal["isRemote"]) == ("unauthorized", True)
+
+
+async def test_a_stolen_password_and_grant_open_nothing_without_the_key(
+    camera: RunningAgent, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    page = await chromium.page(site)
+    refusal = await watch(page, {**login, "identity": NOBODY.secret_text()}, camera.name)
+    await page.call("leave")
+
+    assert (refusal["code"], refusal["isRemote"]) == ("unauthorized", True)
+
+
+async def test_a_page_offers_to_no_camera_for_which_its_owner_does_not_vouch(
+    camera: RunningAgent, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    page = await chromium.page(site)
+    refusal = await watch(page, {**login, "owner": NOBODY.public}, camera.name)
+    await page.call("leave")
+
+    assert (refusal["code"], refusal["isRemote"]) == ("unknown-key", False)
+    assert camera.ask("status")["viewers"] == 0
 
 
 def holds(whole: Any, part: Any) -> bool:

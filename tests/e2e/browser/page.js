@@ -2,6 +2,7 @@
 
 import { Viewer } from "./viewer.js";
 import { decode } from "./messages.js";
+import { run } from "./vectors.js";
 
 const MS = 1000;
 const video = document.getElementById("video");
@@ -65,3 +66,6 @@ window.leave = () => viewer.close();
 window.read = (body) => {
   try { return decode(new TextEncoder().encode(body)); } catch (error) { return error.constructor.name; }
 };
+
+/** Return what is wrong with a list of examples. */
+window.run = run;

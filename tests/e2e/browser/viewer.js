@@ -1,37 +1,34 @@
-// One viewer of one camera, written from docs/protocol.md alone: the rules of its section 7.
+// A viewer of one camera, written from docs/protocol.md alone: its connection to the broker, and who wrote what.
 // It must not know the page around it, nor how the camera is made.
 
-import { BODY_MAX_BYTES, Malformed, UnsupportedVersion, VERSION, decode } from "./messages.js";
+import { Unauthentic, openSigned } from "./envelope.js";
+import { readSigningKey } from "./keys.js";
+import { Malformed, UnsupportedVersion, decode } from "./messages.js";
+import { Session, randomId } from "./session.js";
+import { Vouching } from "./vouching.js";
 
-const RESEND_MS = [3000, 7000];
-const GIVE_UP_MS = 10_000;
-const CONNECT_MS = 10_000;
-const SILENCE_MS = 8000;
-const SILENCE_POLL_MS = 500;
-const BATCH_MS = 20;
-const STALE_RETRIES = 2;
-const CANDIDATES_PER_MESSAGE = 32;
-const CANDIDATES_PER_SESSION = 128;
-const HELD_MESSAGES = 32;
-const STATUS_WAIT_MS = 1000;
-const BYE_WAIT_MS = 1000;
+const STATUS_WAIT_MS = 10_000;
+const GONE_MAX_BYTES = 256;
 const MESSAGE_TTL_S = 20;
 
-const utf8 = new TextEncoder();
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
-
-const base64url = (bytes) => btoa(String.fromCharCode(...bytes))
-  .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-const randomId = () => base64url(crypto.getRandomValues(new Uint8Array(16)));
-const hash = async (bytes) => base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+const isGone = (bytes) => {
+  try { return bytes.length <= GONE_MAX_BYTES && decode(bytes).t === "gone"; } catch { return false; }
+};
 
 /** The connection to the broker and the one session over it. */
 export class Viewer {
-  constructor(mqtt, { url, username, password, name, namespace }, device) {
-    Object.assign(this, { name, namespace, device });
-    this.status = null;
+  constructor(mqtt, { url, username, password, name, namespace, identity, owner, grant }, device) {
+    Object.assign(this, { name, namespace, device, grant: grant ?? "" });
+    this.signer = readSigningKey(identity);
+    this.vouching = new Vouching(owner, namespace);
+    this.status = null;  // the last that was vouched for
+    this.deviceKey = "";  // who signed it
+    this.denial = null;
     this.session = null;
     this.dropped = [];
+    this.arrivals = Promise.resolve();
+    this.departures = Promise.resolve();
     this.firstId = randomId();  // known before the connection is, because the will names it
     this.firstStatus = new Promise((resolve) => { this.statusCame = resolve; });
     this.client = mqtt.connect(url, {
@@ -41,13 +38,14 @@ export class Viewer {
         properties: { messageExpiryInterval: MESSAGE_TTL_S } },
     });
     this.client.on("error", () => {});  // mqtt.js connects again by itself
-    this.client.on("message", (topic, payload, packet) => this.receive(topic, payload, packet.retain));
+    this.client.on("message", (topic, payload, packet) => this.receive(topic, Uint8Array.from(payload), packet.retain));
   }
 
   toDevice(id) { return `${this.namespace}/v1/d/${this.device}/in/${this.name}/${id}`; }
 
-  /** Subscribe, wait a moment for the status, and offer. */
+  /** Subscribe, wait for a status to which an offer can be sealed, and offer. */
   async watch(options) {
+    await this.client.subscribeAsync(this.vouching.topic, { qos: 1 });  // first, so that a revocation is known
     await this.client.subscribeAsync([
       `${this.namespace}/v1/v/${this.name}/in/+/+`, `${this.namespace}/v1/d/${this.device}/status`,
     ], { qos: 1 });
@@ -57,194 +55,62 @@ export class Viewer {
     return this.session;
   }
 
-  publish(id, bytes) {
+  /** Publish what a promise gives, after whatever was to be published before. */
+  publish(id, payload) {
     const properties = { messageExpiryInterval: MESSAGE_TTL_S };
-    return this.client.publishAsync(this.toDevice(id), bytes, { qos: 1, properties }).catch(() => {});
+    this.departures = this.departures.then(async () => {
+      await this.client.publishAsync(this.toDevice(id), await payload, { qos: 1, properties });
+    }).catch(() => {});
+    return this.departures;
   }
 
   drop(code) { this.dropped.push(code); }
 
+  /** Take messages in their order: opening one takes time. */
   receive(topic, payload, isRetained) {
-    const [, , room, device, , from, id] = topic.split("/");
-    let message;
-    try { message = decode(payload); } catch (error) {
+    this.arrivals = this.arrivals.then(() => this.take(topic, payload, isRetained)).catch((error) => {
+      if (error instanceof Unauthentic) return this.drop("unauthentic");
       if (error instanceof Malformed) return this.drop("malformed");
       if (error instanceof UnsupportedVersion) return this.drop("unsupported-version");
-      throw error;
-    }
-    if (room === "d") return this.receiveStatus(device, message);
-    if (isRetained) return this.drop("retained");
-    if (from !== this.device || id !== this.session?.id) return this.drop("unknown-session");
-    this.session.receive(message);
+      this.session?.fail("internal", String(error));
+    });
   }
 
-  receiveStatus(device, message) {
-    if (device !== this.device || message.t !== "status") return;  // gone ends nothing
+  async take(topic, payload, isRetained) {
+    const [, , room, device, , from, id] = topic.split("/");
+    if (topic === this.vouching.topic) return this.hearOwner(payload);
+    if (isGone(payload)) return;  // the only message that nobody signs ends nothing
+    if (room === "d") return this.takeStatus(device, topic, payload);
+    if (isRetained) return this.drop("retained");
+    if (from !== this.device || id !== this.session?.id) return this.drop("unknown-session");
+    this.session.receive(await this.session.read(topic, payload));
+  }
+
+  async takeStatus(device, topic, payload) {
+    const { body, key } = await openSigned(payload, topic, "status");
+    const message = decode(body);
+    if (device !== this.device || message.t !== "status") return this.drop("unexpected");
+    this.denial = await this.vouching.vouch(device, key, message.certificate);
+    if (this.denial !== null) {
+      this.statusCame();  // it came, and there is nothing to wait for
+      return this.drop("unvouched");
+    }
     if (this.status?.boot === message.boot && message.n < this.status.n) return this.drop("old-status");
-    this.status = message;
+    Object.assign(this, { status: message, deviceKey: key });
     this.statusCame();
+    await this.session?.statusChanged();
+  }
+
+  async hearOwner(payload) {
+    const refusal = await this.vouching.hear(payload);
+    if (refusal !== "") return this.drop(refusal);
+    if (this.status === null) return;
+    this.denial = await this.vouching.vouch(this.device, this.deviceKey, this.status.certificate);
+    if (this.denial !== null) this.session?.fail(this.denial.code, this.denial.text);
   }
 
   async close() {
     await this.session?.close();
     await this.client.endAsync();
-  }
-}
-
-/** One attempt to see the camera: new, offered, answered, connected, ended. */
-class Session {
-  constructor(viewer, { nonce, onTrack, replaces = "" }) {
-    Object.assign(this, { viewer, nonce, replaces, state: "new", retries: 0, found: [], held: [] });
-    this.outcome = new Promise((resolve) => { this.connected = resolve; });
-    this.ending = new Promise((resolve) => { this.ended = resolve; });
-    this.timers = new Set();
-    this.arrivals = Promise.resolve();
-    // Without max-bundle Chromium gathers for each section: half of it for a transport that never is.
-    this.peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-    this.peer.addTransceiver("video", { direction: "recvonly" });
-    this.peer.createDataChannel("mqcam", { negotiated: true, id: 0 });
-    this.peer.ontrack = ({ track }) => onTrack(track);
-    this.peer.onicecandidate = ({ candidate }) => this.find(candidate);
-    this.peer.onconnectionstatechange = () => this.peerChanged();
-  }
-
-  async start() {
-    await this.peer.setLocalDescription();
-    this.sdp = this.peer.localDescription.sdp;
-    this.ufrag = /^a=ice-ufrag:(\S+)/m.exec(this.sdp)[1];
-    this.later(GIVE_UP_MS, () => { if (this.state === "offered") this.fail("no-answer"); });
-    await this.offer(this.viewer.firstId);
-  }
-
-  async offer(id) {
-    const body = utf8.encode(JSON.stringify({
-      v: VERSION, t: "offer", n: 0, nonce: this.nonce, replaces: this.replaces, sdp: this.sdp,
-    }));
-    if (body.length > BODY_MAX_BYTES) return this.end("too-large");
-    Object.assign(this, { id, nextN: 1, highestN: -1, unsent: [...this.found], re: await hash(body) });
-    this.state = "offered";
-    this.offeredAt ??= performance.now();
-    this.viewer.publish(id, body);
-    for (const ms of RESEND_MS) {
-      this.later(ms, () => {
-        if (this.state === "offered" && this.id === id) this.viewer.publish(id, body);
-      });
-    }
-    this.flush();
-  }
-
-  send(message) {
-    return this.viewer.publish(this.id, utf8.encode(JSON.stringify({ v: VERSION, n: this.nextN++, ...message })));
-  }
-
-  /** Keep a candidate of ours, null for the end, and send it with those of the next moment. */
-  find(candidate) {
-    if (candidate?.candidate === "" || this.found.length > CANDIDATES_PER_SESSION) return;
-    this.found.push(candidate?.candidate ?? null);
-    if (this.state === "new" || this.state === "ended") return;
-    this.unsent.push(this.found.at(-1));
-    if (this.unsent.length === 1) this.later(BATCH_MS, () => this.flush());
-  }
-
-  flush() {
-    while (this.unsent.length > 0) {
-      const batch = this.unsent.splice(0, CANDIDATES_PER_MESSAGE);
-      const candidates = batch.filter((one) => one !== null);
-      this.send({ t: "cand", ufrag: this.ufrag, candidates, end: batch.includes(null) });
-    }
-  }
-
-  /** Take a message in its turn: what WebRTC does with one takes time. */
-  receive(message) {
-    const { id } = this;
-    this.arrivals = this.arrivals.then(() => this.take(message, id)).catch((error) => {
-      this.fail("internal", String(error));
-    });
-  }
-
-  async take(message, id) {
-    if (this.state === "ended") return this.viewer.drop("after-close");
-    if (id !== this.id) return this.viewer.drop("unknown-session");
-    if (message.t === "answer") return this.accept(message);
-    if (message.t === "error" && message.re && message.re !== this.re) return this.viewer.drop("wrong-re");
-    if (message.n <= this.highestN) return this.viewer.drop("repeated");
-    this.highestN = message.n;
-    if (message.t === "cand") return this.hear(message);
-    if (message.t === "bye") return this.end(message.reason, message.text, true);
-    if (message.t !== "error") return this.viewer.drop("unexpected");
-    if (message.code !== "stale-nonce" || this.state !== "offered" || this.retries === STALE_RETRIES) {
-      return this.end(message.code, message.text, true);
-    }
-    this.retries += 1;
-    this.held = [];
-    this.nonce = message.nonce;
-    await this.offer(randomId());
-  }
-
-  async accept(answer) {
-    if (answer.re !== this.re) return this.viewer.drop("wrong-re");
-    if (this.state !== "offered") return;
-    this.state = "answered";
-    this.highestN = Math.max(this.highestN, answer.n);
-    this.later(CONNECT_MS, () => { if (this.state === "answered") this.fail("connect-timeout"); });
-    await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
-    for (const message of this.held.splice(0)) await this.hear(message);
-  }
-
-  async hear(message) {
-    if (this.state === "offered") {
-      return this.held.length < HELD_MESSAGES ? this.held.push(message) : this.viewer.drop("too-many-candidates");
-    }
-    const place = { sdpMid: "0", usernameFragment: message.ufrag || null };
-    for (const candidate of [...message.candidates, ...(message.end ? [""] : [])]) {
-      await this.peer.addIceCandidate({ candidate, ...place }).catch(() => this.viewer.drop("bad-candidate"));
-    }
-  }
-
-  peerChanged() {
-    if (this.peer.connectionState === "connected" && this.state === "answered") {
-      this.state = "connected";
-      this.connected("connected");
-      this.listen().catch((error) => this.fail("internal", String(error)));
-    } else if (["failed", "closed"].includes(this.peer.connectionState) && this.state === "connected") {
-      this.fail("silence");
-    }
-  }
-
-  /** End the session when no packet came for a while; a browser tells by its statistics only. */
-  async listen() {
-    for (let heard = -1, at = 0; this.state === "connected"; await pause(SILENCE_POLL_MS)) {
-      const reports = [...(await this.peer.getStats()).values()];
-      const packets = reports.find((report) => report.type === "transport").packetsReceived;
-      if (packets !== heard) [heard, at] = [packets, performance.now()];
-      else if (performance.now() - at > SILENCE_MS) return this.fail("silence");
-    }
-  }
-
-  later(ms, action) {
-    const timer = setTimeout(() => { this.timers.delete(timer); action(); }, ms);
-    this.timers.add(timer);
-  }
-
-  fail(code, text = "") {
-    if (this.state === "ended") return;
-    this.send({ t: "error", code, text });
-    this.end(code, text);
-  }
-
-  /** Say bye, and leave once the broker has it: media that ends first looks like a loss. */
-  async close() {
-    if (this.state === "ended") return;
-    await Promise.race([this.send({ t: "bye", reason: "closed", text: "" }), pause(BYE_WAIT_MS)]);
-    this.end("closed");
-  }
-
-  end(code, text = "", isRemote = false) {
-    if (this.state === "ended") return;
-    this.state = "ended";
-    for (const timer of this.timers) clearTimeout(timer);
-    this.peer.close();
-    this.connected({ code, text, isRemote });
-    this.ended({ code, text, isRemote });
   }
 }
