@@ -1,0 +1,226 @@
+"""Where a private key lies: in its credentials file, in the system's keyring, in a file of its own.
+
+It must not know what is signed with it, nor who asks the person at the screen to unlock something.
+A credentials file whose ``identity`` is the public key says that the private half is elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from mqcam import files
+from mqcam.errors import CredentialsError, KeyUnusable, UsageError
+from mqcam.trust.keys import SigningKey, decode, is_signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from keyring.backend import KeyringBackend
+
+    from mqcam.credentials import Credentials
+
+SERVICE = "mqcam"
+"""Under this name a person finds our entries in the keyring's own program."""
+
+IDENTITY_FILE = "{name}.identity"
+
+WAIT_S = 30.0
+"""How long a locked keyring may ask a person for its password before we go on without it."""
+
+MISSING_EXTRA = "pip install 'mqcam[viewer]'"
+
+_PLACE = "the system's keyring"
+_LOWEST_PRIORITY = 1
+"""What the library itself recommends; fail, null and keys in plain text are below."""
+
+_Found = TypeVar("_Found")
+
+
+class SystemKeyring:
+    """The keyring of the desktop, asked in a thread so that a locked one cannot hang us.
+
+    ``backend`` is for tests; None takes what the library finds on this machine. Every method may
+    take ``wait_s`` and raises CredentialsError when the keyring does not answer or refuses.
+    """
+
+    def __init__(self, backend: KeyringBackend | None = None, *, wait_s: float = WAIT_S) -> None:
+        self._given = backend
+        self._wait_s = wait_s
+
+    def is_usable(self) -> bool:
+        """Tell whether there is a keyring that keeps secrets; False without the library."""
+        try:
+            return self._ask(lambda _: True, else_=False)
+        except UsageError:
+            return False
+
+    def read(self, entry: str) -> str | None:
+        """Return the secret of an entry; None if there is none. UsageError without the library."""
+        return self._ask(lambda backend: backend.get_password(SERVICE, entry), else_=None)
+
+    def write(self, entry: str, secret: str) -> bool:
+        """Keep a secret and tell whether it can be read again."""
+
+        def keep(backend: KeyringBackend) -> bool:
+            backend.set_password(SERVICE, entry, secret)
+            return backend.get_password(SERVICE, entry) == secret
+
+        return self._ask(keep, else_=False)
+
+    def _ask(self, question: Callable[[KeyringBackend], _Found], *, else_: _Found) -> _Found:
+        """Return the keyring's answer, or ``else_`` where there is no keyring."""
+        answer: list[_Found] = []
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                backend = self._given or _installed()
+                answer.append(else_ if backend is None else question(backend))
+            except BaseException as error:  # noqa: BLE001 - backends raise whatever their bus does
+                failure.append(error)
+
+        # A daemon: whoever waits for a dialog nobody sees must still be able to end the program.
+        worker = threading.Thread(target=work, name="keyring", daemon=True)
+        worker.start()
+        worker.join(self._wait_s)
+        if answer:
+            return answer[0]
+        if not failure:
+            raise CredentialsError(
+                _PLACE,
+                f"did not answer within {self._wait_s:g} s: unlock it and try again, or set "
+                "PYTHON_KEYRING_BACKEND=keyring.backends.null.Keyring to do without it",
+            )
+        error = failure[0]
+        if isinstance(error, UsageError):
+            raise error
+        # Not its text: nobody knows what a backend writes into an error.
+        raise CredentialsError(
+            _PLACE, f"refused ({type(error).__name__}): unlock it and try again"
+        ) from None
+
+
+def load_identity(
+    credentials: Credentials,
+    *,
+    folder: Path,
+    use_keyring: bool,
+    keyring: SystemKeyring | None = None,
+) -> SigningKey:
+    """Return the private key that ``credentials`` speak of; raise CredentialsError with a way out.
+
+    It is looked for in the credentials themselves, in the system's keyring, in
+    ``folder/NAME.identity`` (0600). Raises UsageError when a library is missing for it.
+    """
+    name, text = credentials.name, credentials.identity
+    if text is not None and not is_signing_key(text):
+        return _parsed(text, name)
+    public = text or _key_in(credentials.grant or credentials.certificate or "")
+    if public is not None and use_keyring:
+        secret = _from_keyring(keyring or SystemKeyring(), public, is_needed=text is not None)
+        if secret is not None:
+            return _parsed(secret, _PLACE, public=public)
+    path = folder / IDENTITY_FILE.format(name=name)
+    try:
+        secret = files.read_private(path).decode("ascii", errors="replace").strip()
+    except FileNotFoundError:
+        raise CredentialsError(name, _nowhere(credentials, path)) from None
+    except OSError as error:
+        raise CredentialsError(str(path), files.reason(error)) from error
+    return _parsed(secret, str(path), public=public)
+
+
+def keep_secrets(credentials: Credentials, *, keyring: SystemKeyring | None = None) -> Credentials:
+    """Move identity and password into the keyring, where there is one, and return what is left.
+
+    What it returns goes into the credentials file. Without a keyring that is everything; raises
+    CredentialsError when there is a keyring that does not answer.
+    """
+    ring = keyring or SystemKeyring()
+    if credentials.identity is None or not ring.is_usable():
+        return credentials
+    identity = _parsed(credentials.identity, credentials.name)
+    if not ring.write(identity.public, identity.secret_text()):
+        return credentials
+    left = replace(credentials, identity=identity.public)
+    if left.password is not None and ring.write(_password_entry(identity.public), left.password):
+        left = replace(left, password=None)
+    return left
+
+
+def with_password(credentials: Credentials, *, keyring: SystemKeyring | None = None) -> Credentials:
+    """Return the credentials with the password that ``keep_secrets`` moved; raises as it does."""
+    public = credentials.identity or ""
+    is_whole = credentials.password is not None or credentials.username is None
+    if is_whole or not is_signing_key(public):
+        return credentials
+    entry = _password_entry(public)
+    password = _from_keyring(keyring or SystemKeyring(), entry, is_needed=True)
+    return replace(credentials, password=password)
+
+
+def _from_keyring(ring: SystemKeyring, entry: str, *, is_needed: bool) -> str | None:
+    try:
+        return ring.read(entry)
+    except UsageError:
+        if is_needed:
+            raise
+        return None
+
+
+def _installed() -> KeyringBackend | None:
+    """Return the keyring of this machine; None where nothing keeps secrets; UsageError."""
+    try:
+        import keyring  # noqa: PLC0415 - an extra, and slow: only who has secrets there pays
+        from keyring.backends.chainer import ChainerBackend  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(
+            "the secrets of these credentials are in the system's keyring, "
+            "which needs the package keyring",
+            MISSING_EXTRA,
+        ) from error
+    found = keyring.get_keyring()
+    # A chain writes into its first link, which may be one in plain text.
+    links = found.backends if isinstance(found, ChainerBackend) else [found]
+    return next((each for each in links if _keeps_secrets(each)), None)
+
+
+def _keeps_secrets(backend: KeyringBackend) -> bool:
+    # keyrings.alt: files in plain text, or with a password that is asked for on the terminal.
+    is_file = type(backend).__module__.startswith("keyrings.alt")
+    return not is_file and backend.priority >= _LOWEST_PRIORITY
+
+
+def _password_entry(public: str) -> str:
+    return f"password {public}"
+
+
+def _parsed(secret: str, where: str, *, public: str | None = None) -> SigningKey:
+    try:
+        key = SigningKey.parse(secret)
+    except KeyUnusable as error:
+        raise CredentialsError(where, f"holds no identity that can be used: {error}") from None
+    if public is not None and key.public != public:
+        raise CredentialsError(where, "holds another identity than the credentials speak of")
+    return key
+
+
+def _key_in(document: str) -> str | None:
+    """Return the key that a certificate or grant names; whether it is signed, others ask."""
+    try:
+        body = json.loads(decode(document.partition(".")[0]))
+    except (KeyUnusable, ValueError, RecursionError):
+        return None
+    key = body.get("key") if isinstance(body, dict) else None
+    return key if isinstance(key, str) and is_signing_key(key) else None
+
+
+def _nowhere(credentials: Credentials, path: Path) -> str:
+    text = f"the credentials hold no identity, and neither does {path}"
+    if credentials.identity is not None:
+        text = f"its identity is not on this machine, neither in {_PLACE} nor in {path}"
+    return f"{text}; have them made anew with 'mqcam-broker add-{credentials.kind} --replace'"
