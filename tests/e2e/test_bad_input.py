@@ -72,9 +72,27 @@ async def stranger(
     ],
 )
 async def test_what_is_no_message_is_dropped(stranger: Stranger, payload: bytes) -> None:
+    """As it is, and signed and sealed by somebody who may watch."""
     session = stranger.new_session()
+    stranger.publish_raw(session, payload)
     stranger.publish(session, payload)
     await stranger.settle()
+
+
+async def test_a_body_that_cannot_be_read_is_answered_to_who_may_watch_and_once(
+    broker: ShippedBroker, camera: RunningAgent, undisturbed: None
+) -> None:
+    """Whoever is not authentic hears nothing."""
+    async with Stranger(broker, camera=camera.name, name="clumsy") as clumsy:
+        silent, told, told_before = (clumsy.new_session() for _ in range(3))
+        clumsy.publish_raw(silent, b'{"v":1,"t":"offer"}')
+        clumsy.publish(told, b'{"v":1,"t":"offer"}')
+        error = await clumsy.reply(told, "error")
+        clumsy.publish(told_before, b'{"v":1,"t":"offer"}')
+        await clumsy.settle()
+
+        assert error["code"] == "malformed"
+        assert clumsy.replies(silent) == clumsy.replies(told_before) == 0
 
 
 async def test_a_payload_of_a_megabyte_never_reaches_the_camera(
@@ -129,6 +147,7 @@ async def test_a_retained_offer_is_delivered_once_and_never_again(broker: Shippe
                 await stranger.reply(session, "answer")
             camera.stop()
             camera.start()
+            await stranger.meet()
             await stranger.settle()
 
             assert camera.ask("status")["viewers"] == 0

@@ -1,6 +1,8 @@
 """Somebody with a viewer's account who writes whatever he likes to a camera's mailbox.
 
-It must not know what a camera should do with it: tests do.
+By default he signs and seals as the viewer that he is and shows the grant of his credentials; with
+another ``identity`` or ``grant`` he is an impostor. It must not know what a camera should do with
+what he writes: tests do.
 """
 
 from __future__ import annotations
@@ -14,10 +16,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mqcam.connection import Connection
 from mqcam.credentials import load_credentials
+from mqcam.errors import Unauthentic
 from mqcam.ice import IceSettings
 from mqcam.mqtt import MqttSession, Subscription
+from mqcam.protocol.envelope import Recipient
 from mqcam.protocol.topics import SESSION_BYTES, Namespace, new_session_id
 from mqcam.transport import Incoming, Outgoing
+from mqcam.trust.envelope import ViewerEnvelope
+from mqcam.trust.keys import SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,13 +38,26 @@ REPLY_TIMEOUT_S = 5.0
 class Stranger:
     """A raw MQTT client on a viewer's account."""
 
-    def __init__(self, broker: ShippedBroker, *, camera: str, name: str = "stranger") -> None:
+    def __init__(
+        self,
+        broker: ShippedBroker,
+        *,
+        camera: str,
+        name: str = "stranger",
+        identity: SigningKey | None = None,
+        grant: str | None = None,
+    ) -> None:
         credentials = load_credentials(broker.credentials("viewer", name))
+        self.identity = identity or SigningKey.parse(credentials.identity or "")
+        self.grant = (credentials.grant or "") if grant is None else grant
         self._topics = Namespace(credentials.namespace)
+        self._envelope = ViewerEnvelope(self.identity, credentials.namespace)
         self._name = name
         self._camera = camera
         self._replies: defaultdict[str, asyncio.Queue[dict[str, Any]]] = defaultdict(asyncio.Queue)
-        self._status: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._statuses: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self._boot = ""
+        self._recipient = Recipient(key="", seal_key="")
         self._session = MqttSession(
             credentials.broker_settings(),
             client_id=f"{name}-{secrets.token_urlsafe(16)}",
@@ -56,8 +75,7 @@ class Stranger:
     async def __aenter__(self) -> Self:
         self._running = asyncio.create_task(self._session.run(), name="stranger")
         await self._session.wait_connected(REPLY_TIMEOUT_S)
-        async with asyncio.timeout(REPLY_TIMEOUT_S):
-            self.nonce = (await self._status.get())["nonce"]
+        await self.meet()
         return self
 
     async def __aexit__(
@@ -75,18 +93,38 @@ class Stranger:
         """Return a session id that was never used."""
         return new_session_id(secrets.token_bytes(SESSION_BYTES))
 
+    async def meet(self) -> None:
+        """Wait for the camera's status: the first one, or one after the camera was started again.
+
+        What is sealed afterwards is for that camera.
+        """
+        async with asyncio.timeout(REPLY_TIMEOUT_S):
+            while True:
+                key, status = await self._statuses.get()
+                if status["t"] == "status" and status["boot"] != self._boot:
+                    break
+        self._boot, self.nonce = status["boot"], status["nonce"]
+        self._recipient = Recipient(key=key, seal_key=status["seal_key"])
+
     def publish(
-        self, session: str, payload: bytes | dict[str, Any], *, retain: bool = False
+        self, session: str, body: bytes | dict[str, Any], *, retain: bool = False
     ) -> asyncio.Future[Delivery]:
-        """Write anything into the camera's mailbox."""
-        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        topic = self._topics.to_device(self._camera, self._name, session)
-        return self._session.send(Outgoing(topic=topic, payload=body, retain=retain))
+        """Seal any body and put it into the camera's mailbox."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        payload = self._envelope.seal(self._topic(session), content, self._recipient)
+        return self.publish_raw(session, payload, retain=retain)
+
+    def publish_raw(
+        self, session: str, payload: bytes, *, retain: bool = False
+    ) -> asyncio.Future[Delivery]:
+        """Put anything into the camera's mailbox."""
+        topic = self._topic(session)
+        return self._session.send(Outgoing(topic=topic, payload=payload, retain=retain))
 
     def offer(self, sdp: str, **fields: object) -> dict[str, object]:
         """Return the body of an offer; ``fields`` replace what is usual."""
-        usual = {"v": 1, "t": "offer", "n": 0, "nonce": self.nonce, "sdp": sdp, "replaces": ""}
-        return {**usual, **fields}
+        usual = {"v": 1, "t": "offer", "n": 0, "nonce": self.nonce, "replaces": ""}
+        return {**usual, "grant": self.grant, "sdp": sdp, **fields}
 
     async def reply(self, session: str, kind: str) -> dict[str, Any]:
         """Return the next message of a kind that the camera sends to a session."""
@@ -106,13 +144,22 @@ class Stranger:
         self.publish(session, self.offer("not SDP"))
         await self.reply(session, "error")
 
+    def _topic(self, session: str) -> str:
+        return self._topics.to_device(self._camera, self._name, session)
+
     def _receive(self, message: Incoming) -> None:
         topic = self._topics.parse(message.topic)
-        body = json.loads(message.payload)
-        if topic is not None and topic.session:
+        if topic is None or (not topic.session and message.payload.startswith(b"{")):
+            return  # gone
+        try:
+            opened = self._envelope.open(message.topic, message.payload)
+        except Unauthentic:
+            return  # for somebody else on this account, or by somebody else than the camera
+        body = json.loads(opened.body)
+        if topic.session:
             self._replies[topic.session].put_nowait(body)
-        elif body["t"] == "status":
-            self._status.put_nowait(body)
+        else:
+            self._statuses.put_nowait((opened.key, body))
 
 
 @contextlib.asynccontextmanager
