@@ -1,0 +1,69 @@
+"""What an audit found, for people and for programs.
+
+It must not know how it was found out.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+ANYBODY = "anybody"
+"""Who an outsider is in a finding."""
+
+
+class Verdict(StrEnum):
+    """How a finding is to be taken."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Good to know, and no danger to anything that mqcam protects."""
+    UNKNOWN = "unknown"
+    """It could not be found out with the accounts that were given."""
+    BAD = "BAD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was tried, by whom, and what came of it."""
+
+    check: str
+    who: str
+    verdict: Verdict
+    text: str
+
+
+def found(check: str, who: str, verdict: Verdict, text: str) -> Finding:
+    """Return a finding."""
+    return Finding(check=check, who=who, verdict=verdict, text=text)
+
+
+def has_bad(findings: Iterable[Finding]) -> bool:
+    """Tell whether somebody should do something."""
+    return any(finding.verdict is Verdict.BAD for finding in findings)
+
+
+def table(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the lines of a table, what is bad last, where eyes rest."""
+    order = list(Verdict)
+    rows = sorted(findings, key=lambda finding: order.index(finding.verdict))
+    check, who = (
+        max((len(getattr(row, column)) for row in rows), default=0) for column in ("check", "who")
+    )
+    for row in rows:
+        yield f"{row.verdict:<7}  {row.check:<{check}}  {row.who:<{who}}  {row.text}".rstrip()
+
+
+def as_json(broker: str, findings: Sequence[Finding]) -> str:
+    """Return one JSON object: the broker, whether it is all right, every finding."""
+    facts = {
+        "broker": broker,
+        "ok": not has_bad(findings),
+        "findings": [asdict(finding) for finding in findings],
+    }
+    return json.dumps(facts, indent=2)
