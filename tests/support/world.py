@@ -1,0 +1,279 @@
+"""A camera and a viewer with real keys, fed their own messages made wrong, for as long as wanted.
+
+It must not know sockets or an event loop: time is a number that moves as chance wants it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from random import Random
+from typing import TYPE_CHECKING
+
+from mqcam.errors import DocumentRefused
+from mqcam.protocol.deadlines import Deadlines
+from mqcam.protocol.device import DeviceEndpoint
+from mqcam.protocol.effects import (
+    Answered,
+    Effect,
+    Ended,
+    Inbound,
+    PairRequested,
+    Reject,
+    Renamed,
+    Send,
+    SessionKey,
+    Started,
+)
+from mqcam.protocol.limits import Limits
+from mqcam.protocol.messages import Error, IceServer, Paired
+from mqcam.protocol.verdict import Denial
+from mqcam.protocol.viewer import ViewerEndpoint
+from mqcam.trust.documents import Certificate, Grant, read_certificate, read_grant
+from mqcam.trust.envelope import DeviceEnvelope, ViewerEnvelope
+from mqcam.trust.keys import SigningKey, encode
+from mqcam.trust.signing import Purpose
+from support.forger import Forger, ListeningEnvelope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mqcam.protocol.messages import Offer, Status
+
+NAMESPACE = "mqcam"
+SDP = "v=0\r\n" + "a=candidate:1 1 udp 2130706431 192.0.2.7 5000 typ host\r\n" * 20
+HOST = "candidate:1 1 udp 2130706431 192.0.2.7 5000 typ host"
+LIMITS = Limits(
+    bucket_names=16,
+    quota_names=16,
+    graves=16,
+    held_messages=8,
+    held_candidates=16,
+    waiting_sessions=8,
+    waiting_per_key=2,
+    session_candidates=32,
+    devices=8,
+)
+"""So small that every table is full before long."""
+SESSIONS_MAX = 6
+IN_FLIGHT_MAX = 48
+TICKS_MAX = 5000
+STEPS_S = (0.0, 0.0, 0.0, 0.01, 0.05, 0.3, 1.0, 4.0)
+
+
+class World:
+    """The camera ``cam``, its viewer ``alice``, others with keys, and all that was ever said."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)  # noqa: S311 - to be the same again, not to be secret
+        self.now = 0.0
+        self.mutated, self.connected = 0, 0
+        self.refused: Counter[str] = Counter()
+        self.owner, camera, alice, bob, mallory = (self._key() for _ in range(5))
+        self.forger = Forger(self.random, namespace=NAMESPACE, owner=self.owner)
+        self.forger.authors = (camera, alice, bob, mallory)
+        self.in_flight: deque[Inbound] = deque(maxlen=IN_FLIGHT_MAX)
+        self.offered: deque[SessionKey] = deque(maxlen=SESSIONS_MAX)
+        self.certificate = Certificate(
+            name="cam", key=camera.public, serial=encode(self.random.randbytes(6))
+        ).issue(self.owner, NAMESPACE)
+        self.grant = Grant(
+            name="alice",
+            key=alice.public,
+            serial=encode(self.random.randbytes(6)),
+            cameras=("cam", "ga*"),
+        ).issue(self.owner, NAMESPACE)
+        self.forger.documents = {
+            Purpose.CERTIFICATE: (self.certificate, f"{NAMESPACE}/v1/d/cam", camera),
+            Purpose.GRANT: (self.grant, f"{NAMESPACE}/v1/v/alice", alice),
+        }
+        self.camera_seal = DeviceEnvelope(camera, NAMESPACE)
+        self.viewer_seal = ViewerEnvelope(alice, NAMESPACE)
+        self.device = DeviceEndpoint(
+            namespace=NAMESPACE,
+            name="cam",
+            boot="boot-1",
+            envelope=ListeningEnvelope(self.camera_seal, self.forger),
+            deadlines=Deadlines(),
+            max_viewers=SESSIONS_MAX,
+            random_bytes=self.random.randbytes,
+            authorize=self._authorize,
+            key=camera.public,
+            seal_key=self.camera_seal.seal_key,
+            certificate=self.certificate,
+            limits=LIMITS,
+        )
+        self.viewer = ViewerEndpoint(
+            namespace=NAMESPACE,
+            name="alice",
+            envelope=ListeningEnvelope(self.viewer_seal, self.forger),
+            deadlines=Deadlines(),
+            random_bytes=self.random.randbytes,
+            vouch=self._vouch,
+            grant=self.grant,
+            limits=LIMITS,
+        )
+        self._obey_device(self.device.start(self.now))
+        self._deliver()
+
+    def run(self, mutations: int) -> None:
+        """Feed so many wrong messages, between right ones."""
+        until = self.mutated + mutations
+        while self.mutated < until:
+            self._live()
+            for _ in range(8):
+                self._feed(self.forger.message())
+            refusal = self.forger.document()
+            self.refused[f"document {refusal}"] += 1
+            self.mutated += 9
+
+    def settle(self) -> None:
+        """Let two hours pass, so that whatever may be forgotten is."""
+        self.in_flight.clear()
+        until = self.now + 7200.0
+        for _ in range(TICKS_MAX):
+            if self.now >= until:
+                break
+            self.now = min(until, max(self.now, self._next_deadline()))
+            self._tick()
+        else:
+            raise AssertionError("a timer that never rests")
+        self.in_flight.clear()
+        self.forger.drafts.clear()
+        self._obey_device([self.device.birth()])
+        self._deliver()
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return for every table how full it is and how full it may be."""
+        device, viewer = self.device, self.viewer
+        admission, engine = device._admission, device._engine
+        held = [len(each.held._messages) for each in engine.sessions.values()]
+        return {
+            "device sessions": (len(engine.sessions), 2 * SESSIONS_MAX),
+            "viewer sessions": (len(viewer._engine.sessions), 2 * SESSIONS_MAX),
+            "device buckets": (len(device._inbox._buckets), LIMITS.bucket_names),
+            "viewer buckets": (len(viewer._inbox._buckets), LIMITS.bucket_names),
+            "doubts": (len(device._inbox._doubts), 1),
+            "proven": (len(device._inbox._proven), LIMITS.bucket_names),
+            "graves": (len(admission.nonces), 2 * LIMITS.graves),
+            "waiting": (len(admission.waiting), LIMITS.waiting_sessions),
+            "held": (max(held, default=0), LIMITS.held_messages),
+            "quota": (len(admission._quota), LIMITS.quota_names),
+            "devices": (len(viewer._presence._devices), LIMITS.devices),
+            "sealing keys": (len(self.viewer_seal._sealing), 2 * SESSIONS_MAX),
+            "effects": (len(engine._effects) + len(viewer._engine._effects), 0),
+        }
+
+    # what goes right
+
+    def _live(self) -> None:
+        """Let time pass and both ends go on with what they do."""
+        self.now += self.random.choice(STEPS_S)
+        self._tick()
+        choice = self.random.random()
+        if choice < 0.25 and len(self.viewer.sessions) < SESSIONS_MAX:
+            replaces = self.offered[-1].session if self.offered and choice < 0.05 else None
+            key, effects = self.viewer.offer("cam", sdp=SDP, replaces=replaces, now=self.now)
+            self.offered.append(key)
+            self._obey_viewer(effects)
+        elif choice < 0.45:
+            for endpoint, obey in (
+                (self.device, self._obey_device),
+                (self.viewer, self._obey_viewer),
+            ):
+                for key in endpoint.sessions[:1]:
+                    end = choice < 0.3
+                    effects = endpoint.local_candidates(
+                        key, [HOST], ufrag="u", end=end, now=self.now
+                    )
+                    obey(effects)
+        elif choice < 0.6 and self.viewer.sessions:
+            key = self.random.choice(self.viewer.sessions)
+            self._obey_viewer(self.viewer.ended(key, reason="closed", now=self.now))
+        if choice < 0.75:
+            self._deliver()
+        alive = {key.session for key in self.viewer.sessions}
+        for key in self.device.sessions:
+            if key.session in alive:
+                self.device.heard(key, self.now)
+        for key in self.viewer.sessions:
+            self.viewer.heard(key, self.now)
+
+    def _tick(self) -> None:
+        self._obey_device(self.device.tick(self.now))
+        self._obey_viewer(self.viewer.tick(self.now))
+
+    def _next_deadline(self) -> float:
+        due = (self.device.next_deadline, self.viewer.next_deadline)
+        return min((at for at in due if at is not None), default=math.inf)
+
+    def _deliver(self) -> None:
+        while self.in_flight:
+            self._feed(self.in_flight.popleft())
+
+    def _feed(self, message: Inbound) -> None:
+        """Hand a message to whom its topic is, and both a status."""
+        if "/v/" not in message.topic:
+            self._obey_device(self.device.receive(message, self.now))
+        if "/v/" in message.topic or message.topic.endswith("status"):
+            self._obey_viewer(self.viewer.receive(message, self.now))
+
+    def _obey_device(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            self._note(effect)
+            if isinstance(effect, Started):
+                if self.random.random() < 0.8:
+                    lent = (IceServer(urls=("turn:192.0.2.1",), username="u", credential="c"),)
+                    self._obey_device(
+                        self.device.answered(effect.key, sdp=SDP, ice_servers=lent, now=self.now)
+                    )
+            elif isinstance(effect, PairRequested):
+                reply: Paired | Error = Error(n=0, code="unauthorized", re=effect.re)
+                if self.random.random() < 0.5:
+                    reply = Paired(re=effect.re, mac="A" * 43, rights=("view",))
+                self._obey_device(self.device.reply_to_pair(effect.key, effect.seal_key, reply))
+
+    def _obey_viewer(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            self._note(effect)
+            if isinstance(effect, Answered):
+                self.connected += 1
+                self._obey_viewer(self.viewer.connected(effect.key, self.now))
+                for key in self.device.sessions:
+                    if key.session == effect.key.session:
+                        self._obey_device(self.device.connected(key, self.now))
+            elif isinstance(effect, Renamed):
+                self.offered.append(effect.new)
+
+    def _note(self, effect: Effect) -> None:
+        if isinstance(effect, Send):
+            self.in_flight.append(
+                Inbound(topic=effect.topic, payload=effect.payload, retained=effect.retain)
+            )
+        elif isinstance(effect, Reject | Ended):
+            self.refused[effect.code] += 1
+
+    def _key(self) -> SigningKey:
+        return SigningKey(self.random.randbytes(32))
+
+    # policies as small as they can be
+
+    def _authorize(self, viewer: str, key: str, offer: Offer) -> frozenset[str] | Denial:
+        try:
+            grant = read_grant(offer.grant, owner=self.owner.public, namespace=NAMESPACE)
+        except DocumentRefused as error:
+            return Denial(code="unauthorized", text=error.text)
+        if grant.name == viewer and grant.key == key and grant.covers("cam"):
+            return frozenset(grant.rights)
+        return Denial(code="unauthorized", text="the grant is somebody else's")
+
+    def _vouch(self, device: str, key: str, status: Status) -> Denial | None:
+        try:
+            found = read_certificate(
+                status.certificate, owner=self.owner.public, namespace=NAMESPACE
+            )
+        except DocumentRefused as error:
+            return Denial(code="unknown-key", text=error.text)
+        if (found.name, found.key) == (device, key):
+            return None
+        return Denial(code="unknown-key", text="the certificate is somebody else's")
