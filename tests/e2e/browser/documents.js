@@ -1,4 +1,4 @@
-// What an owner signs, section 4 of docs/protocol.md: certificates, grants and the owner's state.
+// What an owner signs, section 12 of docs/protocol.md: certificates, grants and the owner's state.
 // It must not know what follows from them.
 
 import { Unauthentic, openSigned, statement } from "./envelope.js";

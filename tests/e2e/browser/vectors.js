@@ -1,4 +1,4 @@
-// Runs the examples of tests/vectors/: what this page makes of sections 3 and 4 is what they mean.
+// Runs the examples of tests/vectors/: what this page makes of sections 3 and 12 is what they mean.
 // It must not know MQTT or WebRTC. Every test returns what is wrong with an example, or nothing.
 
 import { covers, readCertificate, readGrant, readOwnerState, Refused } from "./documents.js";

@@ -1,4 +1,4 @@
-// Which camera is to be believed, section 7 of docs/protocol.md, by the word of one owner: no pins here.
+// Which camera is to be believed, sections 7 and 12 of docs/protocol.md, by the word of one owner: no pins here.
 // It must not know how messages travel.
 
 import { Refused, readCertificate, readOwnerState } from "./documents.js";

@@ -37,7 +37,10 @@ def test_examples_can_be_read_and_lack_nothing_that_is_written(example: str) -> 
 
 def test_every_kind_of_message_has_an_example() -> None:
     kinds = {json.loads(example)["t"] for example in EXAMPLES}
-    assert kinds == {"status", "offer", "answer", "cand", "bye", "error", "gone"}
+    assert kinds == {
+        *("status", "offer", "answer", "cand", "bye", "error", "gone"),
+        *("pair", "paired"),
+    }
 
 
 def test_every_reason_to_drop_is_explained() -> None:
