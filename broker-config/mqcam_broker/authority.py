@@ -11,12 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from mqcam.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 SERVER_NAME = "mqcam-broker"
 """What clients check instead of the address: a moved broker keeps its certificate."""
@@ -75,6 +79,52 @@ def issue_server_certificate(
         .sign(signer, hashes.SHA256())
     )
     return _identity(certificate, key)
+
+
+def check_public(given: Identity, hosts: Iterable[str], *, now: datetime) -> None:
+    """Raise UsageError unless a certificate of somebody else's authority serves ``hosts``."""
+    certificate, key = _loaded(given)
+    if certificate.public_key() != key.public_key():
+        raise UsageError("the key does not belong to the certificate", "give the two of one order")
+    if certificate.not_valid_after_utc <= now:
+        end = certificate.not_valid_after_utc
+        raise UsageError(f"the certificate ended on {end:%Y-%m-%d}", "have it renewed first")
+    names = _names(certificate)
+    for host in hosts:
+        if not any(_is_named(host, name) for name in names):
+            raise UsageError(
+                f"the certificate is not made for {host} but for {', '.join(names) or 'nobody'}",
+                "give --address a name that stands in it: clients compare the two",
+            )
+
+
+def _loaded(given: Identity) -> tuple[x509.Certificate, PrivateKeyTypes]:
+    try:
+        certificate = x509.load_pem_x509_certificate(given.certificate)
+    except ValueError as error:
+        raise UsageError(
+            "the certificate cannot be read", "give a PEM file, chain and all"
+        ) from error
+    try:
+        return certificate, serialization.load_pem_private_key(given.key, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Without its cause, which may have seen the secret.
+        raise UsageError("the key cannot be read", "give a PEM file without a password") from None
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return [*names.get_values_for_type(x509.DNSName), *map(str, addresses)]
+
+
+def _is_named(host: str, name: str) -> bool:
+    """Tell whether a name of a certificate is meant for ``host`` (RFC 6125, section 6.4.3)."""
+    host, name = host.lower(), name.lower()
+    return host == name or (name.startswith("*.") and host.partition(".")[2] == name[2:])
 
 
 def expiry(certificate: bytes) -> datetime:

@@ -16,8 +16,8 @@ _NOISE = re.compile(
     r"|Client \S+ (closed its connection|disconnected)\."
     r"|Client \S+ has exceeded timeout, disconnecting\."
     r"|Client \S+ already connected, closing old connection\."
-    # The status of all cameras is for every viewer: that pattern is meant so.
-    r"|Warning: ACL pattern '\S+/v1/d/\+/status' does not contain '%c' or '%u'\."
+    # In a fleet the status of all cameras is for every viewer, and the owner's word for everybody.
+    r"|Warning: ACL pattern '\S+/v1/(d/\+/status|owner/state)' does not contain '%c' or '%u'\."
     r"|mosquitto version \S+ (starting|running|terminating)"
     r"|(Config loaded from|Opening ipv[46] (listen|websockets) socket) .*"
     r"|(Saving in-memory|Reloading) .*"

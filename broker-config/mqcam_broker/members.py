@@ -6,6 +6,7 @@ fleet of thousands loads at once.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Self, get_args
@@ -74,7 +75,8 @@ class Members:
                 continue
             member = _member(line)
             if member is None or member.name in by_name:
-                message = _complaint(line) if member is None else _remedy("the name stands twice")
+                twice = _remedy("the name stands here twice")
+                message = _complaint(line) if member is None else twice
                 problems.append(
                     Problem(file=file, line=number, column=1, key="member", message=message)
                 )
@@ -141,24 +143,18 @@ def _member(line: str) -> Member | None:
         return None
     if len(serial) != _SERIAL_CHARS or not is_id(serial):
         return None
-    if kind == "device":
-        return Member(kind=kind, name=name, password_hash=password_hash, key=key, serial=serial)
-    cameras, rights = (tuple(word.split(",")) for word in words[_BASE : _BASE + 2])
-    end = words[-1]
-    if not (all(map(is_pattern, cameras)) and set(rights) <= set(RIGHTS)):
+    member = Member(kind=kind, name=name, password_hash=password_hash, key=key, serial=serial)
+    return member if kind == "device" else _granted(member, *words[_BASE:])
+
+
+def _granted(member: Member, cameras: str, rights: str, end: str) -> Member | None:
+    patterns, words = tuple(cameras.split(",")), tuple(rights.split(","))
+    if not (all(map(is_pattern, patterns)) and set(words) <= set(RIGHTS)):
         return None
     if end != _NEVER and not (end.isascii() and end.isdecimal()):
         return None
-    return Member(
-        kind=kind,
-        name=name,
-        password_hash=password_hash,
-        key=key,
-        serial=serial,
-        cameras=cameras,
-        rights=rights,
-        expires=None if end == _NEVER else int(end),
-    )
+    expires = None if end == _NEVER else int(end)
+    return dataclasses.replace(member, cameras=patterns, rights=words, expires=expires)
 
 
 def _complaint(line: str) -> str:

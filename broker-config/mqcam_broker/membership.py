@@ -16,10 +16,12 @@ from mqcam.trust.documents import SERIAL_BYTES, Certificate, Grant, new_serial
 from mqcam.trust.keys import SigningKey
 
 from mqcam_broker.authority import SERVER_NAME
+from mqcam_broker.decree import revoke
 from mqcam_broker.members import Member
 from mqcam_broker.names import check_name
 from mqcam_broker.passwords import new_password, password_hash
 from mqcam_broker.process import Reload, reload_broker
+from mqcam_broker.publication import Publication, publish_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """Who is to be let in, and as what; the last four are for viewers only."""
+    """Who is to be let in, and as what; the last three are for viewers only."""
 
     kind: Kind
     name: str
     output: Path
+    is_replacement: bool = False
+    """The name is taken, on purpose: it gets a new key and password, and loses the old ones."""
     public_key: str | None = None
     """The key of somebody who keeps the private half; None makes both."""
     cameras: tuple[str, ...] = ("*",)
@@ -46,10 +50,21 @@ class Admission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What ``add_member`` made."""
+    """What ``add_member`` made; ``publication`` only if it replaced somebody."""
 
     file: Path
+    credentials: Credentials
     reload: Reload
+    publication: Publication | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """Who is shut out, and who has heard of it."""
+
+    member: Member
+    reload: Reload
+    publication: Publication
 
 
 def add_member(
@@ -60,11 +75,11 @@ def add_member(
     Raises UsageError for an impossible name, SetupError for a taken name or an existing file,
     CredentialsError for an owner's key that cannot be used.
     """
-    name, output = admission.name, admission.output
-    check_name(name, what=f"the name of a {admission.kind}")
+    output = admission.output
+    check_name(admission.name, what=f"the name of a {admission.kind}")
     with directory.locked():
         members = directory.read_members()
-        members.check_free(name)
+        former = _former(members, admission)
         _check_new(output)
         owner = directory.read_owner_key(owner_key)
         member, credentials = _introduce(directory, admission, owner)
@@ -72,29 +87,55 @@ def add_member(
         write_credentials(output, credentials)
         try:
             _give_to_caller(output)
-            directory.write_members(members.with_member(member))
+            if former is not None:
+                revoke(directory, owner, former.serial)
+            directory.write_members(members.replacing(member))
         except BaseException:
             output.unlink(missing_ok=True)
             raise
-    return Added(file=output, reload=reload_broker(directory))
+    return Added(
+        file=output,
+        credentials=credentials,
+        reload=reload_broker(directory),
+        publication=publish_state(directory) if former is not None else None,
+    )
 
 
-def remove_member(directory: BrokerDirectory, name: str) -> tuple[Member, Reload]:
-    """Shut ``name`` out; the running broker ends its connection. Raises UsageError if unknown."""
+def remove_member(
+    directory: BrokerDirectory, name: str, *, owner_key: Path | None = None
+) -> Removed:
+    """Shut ``name`` out: the broker ends its connection, the owner revokes what was signed for it.
+
+    Raises UsageError if unknown, CredentialsError for an owner's key that cannot be used.
+    """
     with directory.locked():
         members = directory.read_members()
-        remaining = members.without(name)
-        directory.write_members(remaining)
-    return members.by_name[name], reload_broker(directory)
+        member = members.find(name)
+        owner = directory.read_owner_key(owner_key)
+        # The revocation first: if we are interrupted, the member is still there to be removed.
+        revoke(directory, owner, member.serial)
+        directory.write_members(members.without(name))
+    reload = reload_broker(directory)
+    return Removed(member=member, reload=reload, publication=publish_state(directory))
 
 
 def read_members(directory: BrokerDirectory) -> Members:
-    """Return the members, and see to it that the broker's password file says the same."""
+    """Return the members, and see to it that the broker's passwords and rules say the same."""
     with directory.locked():
         members = directory.read_members()
-        directory.refresh_passwords(members)
-        directory.close_rules()
+        directory.refresh(members)
     return members
+
+
+def _former(members: Members, admission: Admission) -> Member | None:
+    """Return who is replaced; raise what is wrong about the name."""
+    if not admission.is_replacement:
+        members.check_free(admission.name)
+        return None
+    former = members.find(admission.name)
+    if former.kind != admission.kind:
+        members.check_free(admission.name)
+    return former
 
 
 def _introduce(
@@ -121,8 +162,8 @@ def _introduce(
         name=admission.name,
         namespace=decisions.namespace,
         broker=decisions.addresses,
-        server_name=SERVER_NAME,
-        ca=directory.ca_certificate.read_text("ascii"),
+        server_name=None if decisions.public_certificate else SERVER_NAME,
+        ca=directory.read_authority(),
         username=admission.name,
         password=password,
         identity=identity.secret_text() if identity is not None else None,

@@ -22,6 +22,14 @@ def new_password() -> str:
     return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
+def salt_of(password: str) -> bytes:
+    """Return a salt that is the same each time, for a random password that is kept elsewhere.
+
+    So that whoever writes the password file anew can see whether anything has changed.
+    """
+    return hashlib.sha256(b"salt" + password.encode()).digest()[:SALT_BYTES]
+
+
 def password_hash(password: str, *, salt: bytes | None = None) -> str:
     """Return what mosquitto's password file holds after ``name:``: PBKDF2 with SHA-512.
 

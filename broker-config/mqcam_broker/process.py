@@ -113,14 +113,18 @@ def reload_broker(directory: BrokerDirectory) -> Reload:
     return Reload.DONE
 
 
-def is_ready(listener: Listener, *, ca_certificate: Path) -> bool:
-    """Tell whether the listener completes a TLS handshake as the broker of that authority."""
-    context = ssl.create_default_context(cafile=str(ca_certificate))
+def is_ready(listener: Listener, *, anchor: Path, server_name: str = SERVER_NAME) -> bool:
+    """Tell whether the listener completes a TLS handshake as our broker.
+
+    ``anchor`` is the certificate of its authority, or its own.
+    """
+    context = ssl.create_default_context(cafile=str(anchor))
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the broker's own is no authority
     address = (listener.reachable_host, listener.port)
     try:
         with (
             socket.create_connection(address, timeout=PROBE_TIMEOUT_S) as plain,
-            context.wrap_socket(plain, server_hostname=SERVER_NAME) as secured,
+            context.wrap_socket(plain, server_hostname=server_name) as secured,
         ):
             # Say goodbye properly, else every start logs an error of OpenSSL.
             with contextlib.suppress(OSError):
@@ -148,7 +152,7 @@ def run_broker(
         child.start(
             [program, "-c", str(directory.configuration)], user_id=_user_to_become(directory)
         )
-        if _wait_ready(child, listener, directory.ca_certificate):
+        if _wait_ready(child, listener, directory):
             on_ready(listener)
         code = child.wait()
     if child.was_told_to_stop or code == 0:
@@ -194,16 +198,17 @@ def _check_free(directory: BrokerDirectory, listener: Listener) -> None:
     )
 
 
-def _wait_ready(child: Child, listener: Listener, ca_certificate: Path) -> bool:
+def _wait_ready(child: Child, listener: Listener, directory: BrokerDirectory) -> bool:
+    anchor, server_name = directory.anchor, directory.server_name()
     for _ in _until(time.monotonic() + READY_TIMEOUT_S):
         if child.has_ended() or child.was_told_to_stop:
             return False
-        if is_ready(listener, ca_certificate=ca_certificate):
+        if is_ready(listener, anchor=anchor, server_name=server_name):
             return True
         time.sleep(PROBE_INTERVAL_S)
     raise SetupError(
         f"mosquitto started but completed no TLS handshake on {listener} in {READY_TIMEOUT_S:g} s",
-        f"see its lines above and check that server.crt and server.key belong to {ca_certificate}",
+        f"see its lines above and check that server.crt and server.key belong to {anchor}",
     )
 
 

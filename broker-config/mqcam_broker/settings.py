@@ -21,6 +21,8 @@ class BrokerDecisions:
     """URLs under which devices and viewers reach the broker, tried together."""
     namespace: str = "mqcam"
     """The first level of every topic."""
+    public_certificate: bool = False
+    """The broker shows a certificate of an authority that every system knows, not of its own."""
 
     def mistakes(self) -> Iterable[tuple[str, str]]:
         """Yield a key and a message for every value that no client could use."""
@@ -42,6 +44,8 @@ class BrokerDecisions:
             "# Goes into every credentials file that mqcam-broker writes from now on; files\n"
             "# written before keep what they have.\n"
             f"addresses:\n{addresses}"
-            "# Also stands in fleet.acl: change it in both, before the first device.\n"
+            "# Everybody's credentials name it, and fleet.acl where that is used: it stays.\n"
             f"namespace: {json.dumps(self.namespace)}\n"
+            "# Whether server.crt is of a public authority, not of this broker's own ca.crt.\n"
+            f"public_certificate: {json.dumps(self.public_certificate)}\n"
         )

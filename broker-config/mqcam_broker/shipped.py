@@ -12,10 +12,14 @@ from mqcam.errors import MissingRequirement
 
 CONFIGURATION = "mosquitto.conf"
 RULES = "fleet.acl"
+MEMBER_RULES = "members.acl"
 DEFAULT_DIRECTORY = Path("/etc/mqcam-broker")
 DEFAULT_PORT = 8883
 DEFAULT_WS_PORT = 8084
 DEFAULT_NAMESPACE = "mqcam"
+
+_OWN_CHAIN = f"cafile {DEFAULT_DIRECTORY}/server.crt"
+"""mosquitto wants some authority beside a certificate, and asks it nothing."""
 
 
 def shipped_file(name: str) -> Path:
@@ -34,9 +38,19 @@ def configuration(
     port: int = DEFAULT_PORT,
     ws_port: int | None = None,
     bind: str | None = None,
+    is_fleet: bool = False,
+    is_public: bool = False,
 ) -> str:
-    """Return the shipped mosquitto.conf for one directory, user and set of listeners."""
+    """Return the shipped mosquitto.conf for one directory, user and set of listeners.
+
+    ``is_fleet``: one set of rules for all users; ``is_public``: no authority of our own.
+    """
     text = shipped_file(CONFIGURATION).read_text("utf-8")
+    if not is_fleet:
+        rules = f"acl_file {DEFAULT_DIRECTORY}/"
+        text = _fill(text, f"{rules}{RULES}", f"{rules}{MEMBER_RULES}")
+    if is_public:
+        text = text.replace(f"cafile {DEFAULT_DIRECTORY}/ca.crt", _OWN_CHAIN)
     text = text.replace(f"{DEFAULT_DIRECTORY}/", f"{directory}/")
     text = _fill(text, "user mosquitto", f"user {user}")
     at = f" {bind}" if bind else ""

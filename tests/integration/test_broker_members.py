@@ -50,8 +50,8 @@ def test_who_is_removed_is_cut_off_at_once_and_stays_out(broker: ShippedBroker) 
     with member(broker, "cam1") as cam1, contextlib.closing(BareClient(credentials)) as alice:
         cam1.subscribe(TOPICS.device_filter("cam1"))
         assert alice.connect(expiry_s=60) == "Success"
-        removed, reload = remove_member(broker.directory, "alice")
-        assert (removed.kind, reload) == ("viewer", Reload.DONE)
+        removed = remove_member(broker.directory, "alice")
+        assert (removed.member.kind, removed.reload) == ("viewer", Reload.DONE)
         alice.wait_disconnected()
         assert alice.connect() == "Not authorized"
         topic = TOPICS.to_viewer("alice", "cam1", "s1")
@@ -70,7 +70,7 @@ def test_a_name_that_is_free_again_gets_another_password(broker: ShippedBroker) 
 def test_a_change_while_the_broker_is_down_counts_when_it_starts(broker: ShippedBroker) -> None:
     alice = load_credentials(broker.credentials("viewer", "alice"))
     broker.stop()
-    assert remove_member(broker.directory, "alice")[1] is Reload.NOT_RUNNING
+    assert remove_member(broker.directory, "alice").reload is Reload.NOT_RUNNING
     bob = load_credentials(broker.credentials("viewer", "bob"))
     broker.start()
     assert log_in(bob) == SUCCESS

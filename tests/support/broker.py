@@ -16,6 +16,7 @@ import struct
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 30.0
 POLL_S = 0.01
 LOG_IN_TIMEOUT_S = 2.0
 SUCCESS = 0
@@ -76,8 +78,14 @@ class ShippedBroker:
     def command(self, name: str, *arguments: str) -> str:
         """Run ``mqcam-broker NAME --dir ... ARGUMENTS`` in this process and return its output."""
         output, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            code = main([name, "--dir", str(self.directory.path), *arguments])
+        words = [name, "--dir", str(self.directory.path), *arguments]
+        with (
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+            # A command that speaks to the broker has a loop of its own; the test may have one too.
+            ThreadPoolExecutor(1, "mqcam-broker") as pool,
+        ):
+            code = pool.submit(main, words).result(COMMAND_TIMEOUT_S)
         if code != 0:
             raise RuntimeError(f"mqcam-broker {name}: exit code {code}: {errors.getvalue()}")
         return output.getvalue()
@@ -104,7 +112,7 @@ class ShippedBroker:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         listener = Listener(port=self.port, bind="127.0.0.1")
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not is_ready(listener, ca_certificate=self.directory.ca_certificate):
+        while not is_ready(listener, anchor=self.directory.anchor):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"mosquitto does not start:\n{self.log}")

@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.credentials import load_credentials
-from mqcam_broker import cli, process
+from mqcam.trust.keys import SigningKey
+from mqcam_broker import authority, cli, process
 from mqcam_broker.cli import main
 from mqcam_broker.process import Reload
+from mqcam_broker.publication import Publication
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mqcam.credentials import Credentials
+
+USER = pwd.getpwuid(os.geteuid()).pw_name
 Captured = pytest.CaptureFixture[str]
 
 
@@ -55,7 +63,9 @@ def test_list_shows_devices_and_viewers(home: Path, capsys: Captured) -> None:
     main(["add-device", "cam1"])
     capsys.readouterr()
     assert main(["list", "--dir", str(home)]) == 0
-    assert capsys.readouterr().out == "device  cam1\ndevice  cam2\nviewer  alice\n"
+    words = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert words[:3] == [["device", "cam1"], ["device", "cam2"], ["viewer", "alice"]]
+    assert words[3][0] == "owner"
 
 
 @pytest.mark.usefixtures("home")
@@ -171,3 +181,181 @@ def test_a_certificate_that_ends_soon_is_announced(
     monkeypatch.setattr(cli, "run_broker", lambda _directory, *, on_ready, on_line: 0)
     assert main(["run", "--dir", str(home)]) == 0
     assert "the broker's certificate ends on" in capsys.readouterr().err
+
+
+def added(home: Path, name: str, kind: str = "viewer") -> Credentials:
+    return load_credentials(home.parent / f"{name}.{kind}.yaml")
+
+
+def test_a_viewer_is_let_in_with_cameras_rights_and_an_end(home: Path, capsys: Captured) -> None:
+    options = ["--camera", "door-*", "garden", "--camera", "attic", "--right", "talk,view"]
+    assert main(["add-viewer", "ann", *options, "--days", "30"]) == 0
+    capsys.readouterr()
+    assert main(["list", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    [ann] = shown["members"]
+    assert (ann["cameras"], ann["rights"]) == (["door-*", "garden", "attic"], ["view", "talk"])
+    assert datetime.fromisoformat(ann["until"]) > datetime.now(UTC) + timedelta(days=29)
+    assert (shown["owner"], shown["revoked"]) == (added(home, "ann").owner, [])
+
+
+def test_a_viewer_may_watch_all_cameras_for_ever_unless_said_otherwise(
+    home: Path, capsys: Captured
+) -> None:
+    main(["add-viewer", "ann"])
+    main(["list"])
+    assert re.search(r"viewer  ann  [0-9a-f ]{29}  \*  view\n", capsys.readouterr().out)
+    assert added(home, "ann").grant is not None
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--camera", "a/b"], "'a/b' stands for no camera"),
+        (["--camera", *[f"cam{i}" for i in range(65)]], "use * and ?"),
+        (["--right", "view,watch"], "there is no right 'watch'; there are view, talk, control"),
+        (["--right", ""], "there is no right ''"),
+        (["--until", "2001-01-01"], "2001-01-01 is over"),
+        (["--public-key", "x25519:abc"], "is no public key; it begins with ed25519:"),
+        (["--replace"], "there is no device or viewer 'ann'"),
+    ],
+)
+def test_a_grant_that_cannot_be_meant_is_one_sentence(
+    options: list[str], says: str, capsys: Captured
+) -> None:
+    assert main(["add-viewer", "ann", *options]) == 2
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert says in errors
+
+
+@pytest.mark.parametrize("options", [["--until", "2999-01-01", "--days", "1"], ["--days", "x"]])
+def test_an_end_is_given_once_and_in_numbers(options: list[str]) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        main(["add-viewer", "ann", *options])
+    assert refusal.value.code == 2
+
+
+def test_a_public_key_is_signed_and_its_private_half_never_seen(
+    home: Path, capsys: Captured
+) -> None:
+    key = SigningKey.generate()
+    file = home.parent / "ann.pub"
+    file.write_text(key.public + "\n")
+    assert main(["add-viewer", "ann", "--public-key-file", str(file)]) == 0
+    assert main(["add-device", "cam1", "--public-key", key.public]) == 0
+    assert added(home, "ann").identity is added(home, "cam1", "device").identity is None
+    assert "holds its password." in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("home")
+def test_a_private_key_in_the_place_of_a_public_one_is_not_repeated(capsys: Captured) -> None:
+    secret = SigningKey.generate().secret_text()
+    assert main(["add-viewer", "ann", "--public-key", secret]) == 2
+    errors = capsys.readouterr().err
+    assert "is a private key, which now too many have seen; make a new one" in errors
+    assert secret[20:40] not in errors
+
+
+def test_no_secret_is_printed(home: Path, capsys: Captured) -> None:
+    """Not even where everything that can be printed is asked for."""
+    main(["add-viewer", "ann"])
+    main(["add-device", "cam1"])
+    main(["add-device", "cam1", "--replace", "--output", "new.yaml"])
+    main(["remove", "ann"])
+    main(["list", "--json"])
+    printed = "".join(capsys.readouterr())
+    files = [home.parent / name for name in ("ann.viewer.yaml", "cam1.device.yaml", "new.yaml")]
+    for credentials in map(load_credentials, files):
+        assert credentials.password is not None
+        assert credentials.password not in printed
+        assert str(credentials.identity)[20:40] not in printed
+
+
+def test_the_owners_key_is_found_where_the_environment_says(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    elsewhere = (home / "owner.key").rename(home.parent / "stick.key")
+    assert main(["add-viewer", "ann"]) == 78
+    errors = capsys.readouterr().err
+    assert f"{home}/owner.key: " in errors
+    assert "--owner-key FILE or MQCAM_OWNER_KEY" in errors
+    monkeypatch.setenv("MQCAM_OWNER_KEY", str(elsewhere))
+    assert main(["add-viewer", "ann"]) == 0
+    monkeypatch.delenv("MQCAM_OWNER_KEY")
+    assert main(["remove", "ann", "--owner-key", str(elsewhere)]) == 0
+
+
+@pytest.mark.usefixtures("home")
+def test_remove_says_what_is_left_to_do_while_the_broker_is_down(capsys: Captured) -> None:
+    main(["add-viewer", "ann"])
+    capsys.readouterr()
+    assert main(["remove", "ann"]) == 0
+    output = capsys.readouterr().out
+    assert "The viewer ann is shut out." in output
+    assert "the broker publishes it when it starts" in output
+    assert "The broker is not running; start it with: mqcam-broker run" in output
+
+
+@pytest.mark.usefixtures("home")
+def test_a_revocation_that_reached_nobody_is_a_failure_with_the_next_step(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Publication(is_done=False, problem="the broker confirmed nothing within 5 s")
+    monkeypatch.setattr("mqcam_broker.membership.publish_state", lambda _directory: lost)
+    main(["add-viewer", "ann"])
+    capsys.readouterr()
+    assert main(["remove", "ann"]) == 1
+    output = capsys.readouterr()
+    assert "The viewer ann is shut out." in output.out
+    assert "confirmed nothing within 5 s; try again with: mqcam-broker publish" in output.err
+
+
+@pytest.mark.usefixtures("home")
+def test_publish_without_a_broker_says_when_it_will_be(capsys: Captured) -> None:
+    capsys.readouterr()
+    assert main(["publish"]) == 0
+    assert "when it starts" in capsys.readouterr().out
+
+
+def test_init_takes_a_certificate_of_a_public_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    issue(tmp_path, "cam.example.org")
+    options = ["--certificate", "c.pem", "--key", "k.pem", "--user", USER]
+    assert main(["init", "--dir", "b", "--address", "cam.example.org", *options]) == 0
+    main(["add-viewer", "ann", "--dir", "b"])
+    credentials = load_credentials(tmp_path / "ann.viewer.yaml")
+    assert (credentials.ca, credentials.server_name) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--certificate", "c.pem"], "belong together"),
+        (["--certificate", "c.pem", "--key", "other.pem"], "does not belong"),
+        (["--certificate", "k.pem", "--key", "k.pem"], "certificate cannot be read"),
+        (["--certificate", "c.pem", "--key", "c.pem"], "key cannot be read"),
+    ],
+)
+def test_a_certificate_that_cannot_serve_makes_no_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, options: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.pem").write_bytes(issue(tmp_path, "nas.local").key)
+    issue(tmp_path, "nas.local")
+    assert main(["init", "--dir", "b", "--address", "nas.local", *options, "--user", USER]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+def issue(folder: Path, host: str) -> authority.Identity:
+    now = datetime.now(UTC)
+    issued = authority.issue_server_certificate(
+        authority.create_authority(now=now), [host], now=now
+    )
+    (folder / "c.pem").write_bytes(issued.certificate)
+    (folder / "k.pem").write_bytes(issued.key)
+    return issued

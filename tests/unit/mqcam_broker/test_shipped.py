@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mqcam.errors import MissingRequirement
 from mqcam_broker import shipped
+from mqcam_broker.names import OWNER
 
 SHIPPED = shipped.shipped_file(shipped.CONFIGURATION).read_text("utf-8")
 ELSEWHERE = Path("/srv/my broker")
@@ -20,11 +21,12 @@ def changes(rendered: str) -> list[tuple[str, str]]:
 
 def test_the_default_is_the_shipped_file_itself() -> None:
     """So that it works as it stands at its default place."""
-    rendered = shipped.configuration(directory=shipped.DEFAULT_DIRECTORY, user="mosquitto")
+    default = shipped.DEFAULT_DIRECTORY
+    rendered = shipped.configuration(directory=default, user="mosquitto", is_fleet=True)
     assert rendered == SHIPPED
 
 
-def test_only_directory_ports_address_and_user_are_filled_in() -> None:
+def test_only_directory_ports_address_user_and_rules_are_filled_in() -> None:
     rendered = shipped.configuration(
         directory=ELSEWHERE, user="jan", port=9999, bind="192.0.2.1", ws_port=9998
     )
@@ -33,7 +35,14 @@ def test_only_directory_ports_address_and_user_are_filled_in() -> None:
         expected = re.sub("^#(?=[a-z])", "", expected)
         expected = expected.replace("listener 8883", "listener 9999 192.0.2.1")
         expected = expected.replace("listener 8084", "listener 9998 192.0.2.1")
+        expected = expected.replace("fleet.acl", "members.acl")
         assert after == expected.replace("user mosquitto", "user jan")
+
+
+def test_a_public_certificate_needs_no_authority_of_ours() -> None:
+    text = shipped.configuration(directory=ELSEWHERE, user="jan", ws_port=8084, is_public=True)
+    assert "ca.crt" not in text
+    assert text.count(f"\ncafile {ELSEWHERE}/server.crt\n") == 2
 
 
 def test_the_websockets_listener_is_off_unless_asked_for() -> None:
@@ -86,10 +95,12 @@ def rule_lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_the_rules_are_six_patterns() -> None:
-    lines = rule_lines(shipped.rules())
-    assert len(lines) == len(set(lines)) == 6
-    assert all(re.fullmatch(r"pattern (read|write) mqcam/v1/[dv]/\S+", line) for line in lines)
+def test_the_rules_are_six_patterns_and_the_owners_word() -> None:
+    *patterns, word, user, topic = rule_lines(shipped.rules())
+    assert len(patterns) == len(set(patterns)) == 6
+    assert all(re.fullmatch(r"pattern (read|write) mqcam/v1/[dv]/\S+", line) for line in patterns)
+    assert word == "pattern read mqcam/v1/owner/state"
+    assert (user, topic) == (f"user {OWNER}", "topic readwrite mqcam/v1/owner/state")
 
 
 def test_every_written_topic_names_its_writer() -> None:
@@ -120,5 +131,5 @@ def test_a_shipped_file_that_lost_a_line_is_refused(
 ) -> None:
     (tmp_path / "mosquitto.conf").write_text("listener 8883\n")
     monkeypatch.setattr(shipped, "__file__", str(tmp_path / "shipped.py"))
-    with pytest.raises(MissingRequirement, match="no line 'user mosquitto'"):
+    with pytest.raises(MissingRequirement, match="no line 'acl_file"):
         shipped.configuration(directory=tmp_path, user="jan")

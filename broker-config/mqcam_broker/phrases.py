@@ -1,0 +1,54 @@
+"""What several commands of the owner's tool say in the same words.
+
+It must not know how anything is done.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from mqcam_broker import shipped
+from mqcam_broker.directory import BrokerDirectory
+from mqcam_broker.process import Reload, running_broker
+
+if TYPE_CHECKING:
+    import argparse
+
+    from mqcam_broker.publication import Publication
+
+
+def dir_option(options: argparse.Namespace) -> str:
+    """Return what must be typed to name the same directory again."""
+    if options.dir == shipped.DEFAULT_DIRECTORY:
+        return ""
+    return f" --dir {shlex.quote(str(options.dir))}"
+
+
+def say_reload(reload: Reload, options: argparse.Namespace) -> None:
+    """Say what is left to do until the broker knows the members."""
+    if reload is Reload.NOT_RUNNING:
+        where = dir_option(options)
+        print(f"The broker is not running; start it with: mqcam-broker run{where}")
+    elif reload is Reload.FORBIDDEN:
+        pid = running_broker(BrokerDirectory(options.dir))
+        print(f"The running broker belongs to another user: tell it with sudo kill -HUP {pid}")
+        print("or restart it.")
+
+
+def say_publication(publication: Publication, options: argparse.Namespace) -> bool:
+    """Say who has heard of a revocation; return False when the owner has to do something."""
+    if publication.is_done:
+        print("The revocation is published: cameras and viewers obey as soon as they are online.")
+        return True
+    if not publication.problem:
+        print("The revocation is signed; the broker publishes it when it starts.")
+        return True
+    print(
+        "mqcam-broker: the revocation is signed but not published, so that cameras and viewers do "
+        f"not know it yet: {publication.problem}; try again with: mqcam-broker publish"
+        + dir_option(options),
+        file=sys.stderr,
+    )
+    return False

@@ -1,0 +1,86 @@
+"""The owner's state on its way to the running broker, which keeps it for everybody.
+
+It must not know what the state says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mqcam.broker import BrokerAddress, BrokerSettings, Scheme
+from mqcam.errors import BrokerError
+from mqcam.protocol.topics import Namespace, new_client_id
+from mqcam.transport import Outgoing
+
+from mqcam_broker.decree import read_payload
+from mqcam_broker.names import OWNER
+from mqcam_broker.process import first_listener, running_broker
+
+if TYPE_CHECKING:
+    from mqcam_broker.directory import BrokerDirectory
+
+CONNECT_TIMEOUT_S = 5.0
+DELIVERY_TIMEOUT_S = 5.0
+CLIENT_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """Whether the broker has confirmed the state; else ``problem``, empty if it does not run."""
+
+    is_done: bool
+    problem: str = ""
+
+
+def publish_state(directory: BrokerDirectory) -> Publication:
+    """Publish the stored state, retained, and wait for the broker's word within 10 s."""
+    if running_broker(directory) is None:
+        return Publication(is_done=False)
+    topic = Namespace(directory.read_decisions().namespace).owner_state()
+    message = Outgoing(topic=topic, payload=read_payload(directory), retain=True, ttl_s=math.inf)
+    try:
+        asyncio.run(_publish(owner_settings(directory), message))
+    except BrokerError as error:
+        return Publication(is_done=False, problem=str(error))
+    except TimeoutError:
+        problem = f"the broker confirmed nothing within {DELIVERY_TIMEOUT_S:g} s"
+        return Publication(is_done=False, problem=problem)
+    return Publication(is_done=True)
+
+
+def owner_settings(directory: BrokerDirectory) -> BrokerSettings:
+    """Return how this machine itself reaches the broker's first listener as its owner."""
+    listener = first_listener(directory.configuration)
+    host = listener.reachable_host
+    return BrokerSettings(
+        addresses=(BrokerAddress(scheme=Scheme.MQTTS, host=host, port=listener.port),),
+        username=OWNER,
+        password=directory.read_owner_password(),
+        ca_pem=directory.read_authority(),
+        server_name=directory.server_name(),
+    )
+
+
+async def _publish(settings: BrokerSettings, message: Outgoing) -> None:
+    # Only here: it loads an MQTT library, which most commands of the owner do without.
+    from mqcam.mqtt import MqttSession  # noqa: PLC0415
+
+    session = MqttSession(
+        settings,
+        client_id=new_client_id(OWNER, secrets.token_bytes(CLIENT_ID_BYTES)),
+        receive=lambda _message: None,
+        clean_start=True,
+        session_expiry_s=0,
+    )
+    running = asyncio.create_task(session.run(), name="owner's state")
+    try:
+        await session.wait_connected(CONNECT_TIMEOUT_S)
+        async with asyncio.timeout(DELIVERY_TIMEOUT_S):
+            await session.send(message)
+    finally:
+        await session.stop()
+        await running

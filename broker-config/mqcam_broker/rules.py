@@ -1,0 +1,65 @@
+"""Who may write and read which topic, user by user: the rules that are made from the members.
+
+It must not know where they are written. ``fleet.acl`` says the same for all users at once, without
+the cameras of each viewer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mqcam.protocol.topics import Namespace
+
+from mqcam_broker.names import OWNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mqcam_broker.members import Member, Members
+
+ANY = "+"
+EVERY_CAMERA = "*"
+
+_HEADER = (
+    "# Written by mqcam-broker from members at every change: edits are lost. mosquitto forbids\n"
+    "# whatever no line allows.\n"
+)
+
+
+def member_rules(members: Members, namespace: str) -> str:
+    """Return the rules as mosquitto's ``acl_file`` wants them."""
+    topics = Namespace(namespace)
+    devices = [member.name for member in members.of_kind("device")]
+    blocks = [_user(OWNER, [f"readwrite {topics.owner_state()}"])]
+    for member in members.by_name.values():
+        if member.kind == "device":
+            rights = _device_rights(topics, member.name)
+        else:
+            rights = _viewer_rights(topics, member, devices)
+        blocks.append(_user(member.name, (*rights, f"read {topics.owner_state()}")))
+    return _HEADER + "".join(blocks)
+
+
+def _device_rights(topics: Namespace, name: str) -> Iterator[str]:
+    # It reads its own status too: that is how two agents with one identity find out.
+    yield f"readwrite {topics.status(name)}"
+    yield f"read {topics.device_filter(name)}"
+    yield f"write {topics.name}/v1/v/{ANY}/in/{name}/{ANY}"
+
+
+def _viewer_rights(topics: Namespace, viewer: Member, devices: Iterable[str]) -> Iterator[str]:
+    yield f"read {topics.viewer_filter(viewer.name)}"
+    for camera in _reachable(viewer, devices):
+        yield f"read {topics.name}/v1/d/{camera}/status"
+        yield f"write {topics.name}/v1/d/{camera}/in/{viewer.name}/{ANY}"
+
+
+def _reachable(viewer: Member, devices: Iterable[str]) -> Iterable[str]:
+    # A pattern of mosquitto stands for a whole level only; other globs are spelt out.
+    if EVERY_CAMERA in viewer.cameras:
+        return (ANY,)
+    return filter(viewer.covers, devices)
+
+
+def _user(name: str, rights: Iterable[str]) -> str:
+    return f"\nuser {name}\n" + "".join(f"topic {right}\n" for right in rights)
