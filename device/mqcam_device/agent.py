@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from mqcam.driver import Driver, outgoing
 from mqcam.log import fields
 from mqcam.protocol.effects import Effect, Ended, RemoteCandidates, Send, Started
-from mqcam.protocol.messages import CaptureState, IceServer
+from mqcam.protocol.messages import CaptureState, Clock, IceServer
 
 from mqcam_device.peers import Peers
-from mqcam_device.wallclock import believable_second
+from mqcam_device.wallclock import believable_second, changes, is_synchronised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.device import DeviceEndpoint
     from mqcam.protocol.effects import SessionKey
+    from mqcam.servers import IceServer as OurIceServer
     from mqcam.transport import Outgoing
 
     from mqcam_device.capture.process import CaptureProcess
     from mqcam_device.hub import Hub
+    from mqcam_device.lending import Lender
     from mqcam_device.media import SourceState, StreamInfo
 
 logger = logging.getLogger(__name__)
@@ -48,22 +50,22 @@ class Agent:
         hub: Hub,
         capture: CaptureProcess,
         ice: IceSettings,
+        lender: Lender,
         deadlines: Deadlines,
     ) -> None:
         self._endpoint = endpoint
         self._hub = hub
         self._capture = capture
-        self._peers = Peers(signaling=self, hub=hub, ice=ice, connect_s=deadlines.connect_s)
-        # Lent to viewers, so that both ends ask the same servers.
-        self._lent = tuple(
-            IceServer(urls=each.urls, username=each.username, credential=each.credential)
-            for each in ice.servers
+        self._lender = lender
+        self._peers = Peers(
+            signaling=self, hub=hub, ice=ice, lend=lender.lend, connect_s=deadlines.connect_s
         )
         self.driver = Driver(endpoint, handle=self._handle, before_tick=self._report_heard)
         self._session: MqttSession | None = None
         self.broker_text = "not connected yet"
         self._capture_state = CaptureState()
         self._started_at = time.monotonic()
+        self._has_clock = is_synchronised()
         self._is_stopping = False
 
     # what app.py wires
@@ -120,8 +122,10 @@ class Agent:
             asyncio.create_task(self._session.run(), name="broker session"),
             asyncio.create_task(self._capture.run(), name="capture process"),
             asyncio.create_task(self._watch_rights(), name="rights"),
+            asyncio.create_task(self._watch_clock(), name="clock"),
         }
-        self._apply(self._endpoint.start(self._now()))
+        self._endpoint.update_status(clock=Clock(synchronised=self._has_clock), now=self._now())
+        self._apply(self._endpoint.start(self._now()))  # which says that too
         try:
             done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -139,6 +143,15 @@ class Agent:
             await asyncio.sleep(RIGHTS_S)
             self.judge_viewers()
 
+    async def _watch_clock(self) -> None:
+        """Tell viewers when the clock becomes right, or wrong again."""
+        async for is_good in changes(self._has_clock):
+            self._has_clock = is_good
+            logger.info("clock", extra=fields(synchronised=is_good))
+            self._apply(
+                self._endpoint.update_status(clock=Clock(synchronised=is_good), now=self._now())
+            )
+
     async def _shut_down(self, session: MqttSession) -> None:
         self._is_stopping = True
         last = self._endpoint.stop(self._now(), since=believable_second())
@@ -149,9 +162,13 @@ class Agent:
 
     # what a peer tells the protocol (peers.Signaling)
 
-    def answered(self, key: SessionKey, sdp: str) -> None:
-        """Send the answer."""
-        self._apply(self._endpoint.answered(key, sdp=sdp, ice_servers=self._lent, now=self._now()))
+    def answered(self, key: SessionKey, sdp: str, servers: Sequence[OurIceServer]) -> None:
+        """Send the answer, and lend the servers that this side asks: both ends use the same."""
+        lent = tuple(
+            IceServer(urls=each.urls, username=each.username, credential=each.credential)
+            for each in servers
+        )
+        self._apply(self._endpoint.answered(key, sdp=sdp, ice_servers=lent, now=self._now()))
 
     def refused(self, key: SessionKey, code: str, text: str) -> None:
         """Tell the viewer why there is no answer."""
@@ -179,12 +196,20 @@ class Agent:
         return {
             "uptime_s": round(time.monotonic() - self._started_at, 1),
             "broker": self.broker_text,
+            "certificate": self._certificate_text,
+            "clock": "synchronised" if self._has_clock else "not synchronised",
+            "relay": self._lender.trouble,
             "source": self._capture_state.state,
             "source_text": self._capture_state.text,
             "capture_pid": self._capture.pid,
             "viewers": len(self._peers),
             "layers": self._hub.describe(),
         }
+
+    @property
+    def _certificate_text(self) -> str:
+        is_lax = self._session is not None and self._session.skips_dates
+        return "dates not checked for want of a clock" if is_lax else ""
 
     def viewers(self) -> list[dict[str, object]]:
         """Return who is watching, for the ``viewers`` verb."""

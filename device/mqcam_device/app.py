@@ -20,23 +20,26 @@ from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import SessionKey
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
+from mqcam.whereabouts import Whereabouts
 
 from mqcam_device import folders
 from mqcam_device.agent import Agent
 from mqcam_device.capture.process import CaptureProcess
 from mqcam_device.control import ControlServer
 from mqcam_device.hub import Hub
+from mqcam_device.lending import Lender
 from mqcam_device.media import SourceSettings
 from mqcam_device.notify import Notifier
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
 from mqcam_device.trust import Trust
+from mqcam_device.wallclock import believable_second, is_synchronised
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from pathlib import Path
 
-    from mqcam.broker import BrokerState
+    from mqcam.broker import BrokerSettings, BrokerState
     from mqcam.credentials import Credentials
     from mqcam.transport import Incoming
     from mqcam.trust.ownerstate import OwnerState
@@ -54,6 +57,7 @@ WILL_DELAY_S = 5
 """A blip of the broker does not grey the camera."""
 
 CLIENT_ID_FILE = "{name}.client-id"
+PLACE_FILE = "{name}.broker"
 
 
 class App:
@@ -67,6 +71,7 @@ class App:
         deadlines: Deadlines | None = None,
     ) -> None:
         timers = deadlines or Deadlines()
+        state_dir = folders.state_folder(settings.state_dir)
         capture = CaptureProcess(
             source_settings(settings, label=credentials.name),
             on_unit=self._deliver,
@@ -76,13 +81,13 @@ class App:
             request_keyframe=capture.request_keyframe,
             set_active=capture.set_active,
             clock=time.monotonic,
-            call_later=lambda delay_s, call: asyncio.get_running_loop().call_later(delay_s, call),
+            call_later=_call_later,
             on_fault=self._egress_failed,
             keyframe_interval_s=timers.keyframe_interval_s,
         )
         self._trust = Trust(
             credentials,
-            folder=folders.state_folder(settings.state_dir),
+            folder=state_dir,
             on_owner_state=self._obey_owner,
         )
         endpoint = DeviceEndpoint(
@@ -103,10 +108,22 @@ class App:
             endpoint=endpoint,
             hub=self._hub,
             capture=capture,
-            ice=ice_settings(settings),
+            ice=ice_settings(settings, ca_pem=credentials.ca),
+            lender=Lender(
+                read_servers(settings, credentials),
+                device=credentials.name,
+                second=believable_second,
+            ),
             deadlines=timers,
         )
         self._notifier = Notifier()
+        self._whereabouts = Whereabouts(
+            credentials.broker_settings(),
+            readdress=self._readdress,
+            call_later=_call_later,
+            kept=state_dir / PLACE_FILE.format(name=credentials.name),
+            aside=lambda work: asyncio.get_running_loop().run_in_executor(None, work),
+        )
         self._session = self._broker_session(settings, credentials, endpoint)
         self.agent.bind(self._session)
         self._control = ControlServer(
@@ -129,6 +146,7 @@ class App:
             try:
                 await self.agent.run(stop)
             finally:
+                self._whereabouts.close()
                 self._notifier.stopping()
                 watchdog.cancel()
                 await asyncio.gather(watchdog, return_exceptions=True)
@@ -139,7 +157,7 @@ class App:
         topics = Namespace(credentials.namespace)
         owner = (Subscription(topic=self._trust.owner_topic),) if self._trust.has_owner else ()
         return MqttSession(
-            credentials.broker_settings(),
+            self._whereabouts.begin(self._trust.owner_state),
             client_id=client_id(folders.state_folder(settings.state_dir), credentials.name),
             receive=self._receive,
             clean_start=False,
@@ -155,6 +173,7 @@ class App:
             will=outgoing(endpoint.will()),
             will_delay_s=WILL_DELAY_S,
             on_state=self._broker_changed,
+            is_clock_believed=is_synchronised,
         )
 
     # Capture, hub, broker session, trust and agent know each other only through these.
@@ -165,8 +184,12 @@ class App:
         else:
             self.agent.driver.receive(message)
 
-    def _obey_owner(self, state: OwnerState) -> None:  # noqa: ARG002
+    def _obey_owner(self, state: OwnerState) -> None:
         self.agent.judge_viewers()
+        self._whereabouts.obey(state)
+
+    def _readdress(self, where: BrokerSettings) -> None:
+        self._session.readdress(where)
 
     def _deliver(self, unit: AccessUnit) -> None:
         self._hub.publish(unit)
@@ -175,6 +198,7 @@ class App:
         self.agent.source_changed(state, info, text)
 
     def _broker_changed(self, state: BrokerState) -> None:
+        self._whereabouts.note(state)
         self.agent.broker_changed(state)
         self._notifier.status(self.agent.broker_text)
 
@@ -187,6 +211,10 @@ class App:
 
     async def _viewers(self, _request: dict[str, object]) -> dict[str, object]:
         return {"viewers": self.agent.viewers()}
+
+
+def _call_later(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(delay_s, call)
 
 
 def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:
@@ -204,10 +232,10 @@ def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:
     )
 
 
-def ice_settings(settings: DeviceSettings) -> IceSettings:
-    """Return which addresses viewers may learn, and who is asked for more; CredentialsError."""
+def ice_settings(settings: DeviceSettings, *, ca_pem: str | None) -> IceSettings:
+    """Return which addresses viewers may learn; the servers are lent for each session."""
     return IceSettings(
-        servers=read_servers(settings),
+        ca_pem=ca_pem,
         policy=settings.ice.policy,
         loopback=settings.ice.loopback,
         exclude_interfaces=settings.ice.exclude_interfaces,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from mqcam.connection import Connection
@@ -17,11 +18,12 @@ from mqcam.log import context, fields
 from mqcam_device.egress import StockEgress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mqcam.ice import IceSettings
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Offer
+    from mqcam.servers import IceServer
 
     from mqcam_device.hub import Hub
 
@@ -34,8 +36,8 @@ CLOSE_TIMEOUT_S = 3.0
 class Signaling(Protocol):
     """What a peer tells the protocol of its own side."""
 
-    def answered(self, key: SessionKey, sdp: str) -> None:
-        """Send the answer."""
+    def answered(self, key: SessionKey, sdp: str, servers: Sequence[IceServer]) -> None:
+        """Send the answer, and lend the servers that this side asks."""
 
     def refused(self, key: SessionKey, code: str, text: str) -> None:
         """Tell the viewer why there is no answer."""
@@ -70,6 +72,7 @@ class Peer:
         self._signaling = signaling
         self._hub = hub
         self._connect_s = connect_s
+        self._servers = ice.servers
         self._dropped = 0
         self._lost = asyncio.Event()
         self._is_end_known = False  # the protocol knows of the end: it said so or was told
@@ -133,7 +136,7 @@ class Peer:
             self._is_end_known = True
             self._signaling.refused(self.key, code, error.text)
             return False
-        self._signaling.answered(self.key, sdp)
+        self._signaling.answered(self.key, sdp, self._servers)
         return True
 
     async def _connect_and_send(self) -> tuple[str, str]:
@@ -186,14 +189,24 @@ class Peer:
 
 
 class Peers:
-    """Own every peer's task: one that fails ends alone."""
+    """Own every peer's task: one that fails ends alone.
+
+    ``lend`` returns the servers for a session with the viewer of a name.
+    """
 
     def __init__(
-        self, *, signaling: Signaling, hub: Hub, ice: IceSettings, connect_s: float
+        self,
+        *,
+        signaling: Signaling,
+        hub: Hub,
+        ice: IceSettings,
+        lend: Callable[[str], tuple[IceServer, ...]],
+        connect_s: float,
     ) -> None:
         self._signaling = signaling
         self._hub = hub
         self._ice = ice
+        self._lend = lend
         self._connect_s = connect_s
         self._peers: dict[SessionKey, Peer] = {}
         self._tasks: dict[SessionKey, asyncio.Task[None]] = {}
@@ -211,7 +224,7 @@ class Peers:
             offer,
             signaling=self._signaling,
             hub=self._hub,
-            ice=self._ice,
+            ice=replace(self._ice, servers=self._lend(key.peer)),
             connect_s=self._connect_s,
         )
         self._peers[key] = peer

@@ -113,7 +113,9 @@ class Gathering:
         on_end: Callable[[], None],
         is_relay_only: bool = False,
         allow_loopback: bool = False,
+        ca_pem: str | None = None,
     ) -> None:
+        self._ca_pem = ca_pem
         self._checks = checks
         self._on_found = on_found
         self._on_end = on_end
@@ -257,7 +259,7 @@ class Gathering:
         context = None
         if target.url.is_secured:
             # Reading the system's certificates takes longer than others of this loop may wait.
-            context = await asyncio.to_thread(ssl.create_default_context)
+            context = await asyncio.to_thread(_trusting, self._ca_pem)
         relay = await self._first_relay(target, endpoints[:ENDPOINT_LIMIT], context)
         outcome = Outcome.LIED
         try:
@@ -340,6 +342,14 @@ class Gathering:
             (each.host, each.port) == (candidate.host, candidate.port)
             for each in self._checks.local_candidates
         )
+
+
+def _trusting(ca_pem: str | None) -> ssl.SSLContext:
+    """Return a context for whom the system trusts, and this authority."""
+    context = ssl.create_default_context()
+    if ca_pem is not None:
+        context.load_verify_locations(cadata=ca_pem)
+    return context
 
 
 def _outcome_of(error: Exception) -> Outcome:

@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import logging
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import aioice
@@ -64,12 +64,15 @@ class IceSettings:
     No server is asked that is not named here or lent by the peer. ``loopback`` adds 127.0.0.1 and
     accepts it from the peer: for tests and demonstrations. ``exclude_interfaces`` are shell
     patterns of interface names. The policy ``relay`` opens no socket of this machine to the peer.
+    ``ca_pem`` may vouch for a TURN server too, beside those whom the system trusts: the broker's
+    authority vouches for the relay that runs beside the broker.
     """
 
     servers: tuple[IceServer, ...] = ()
     policy: Literal["all", "relay"] = "all"
     loopback: bool = False
     exclude_interfaces: tuple[str, ...] = VIRTUAL_INTERFACES
+    ca_pem: str | None = field(default=None, repr=False)
 
     @property
     def is_relay_only(self) -> bool:
@@ -141,6 +144,7 @@ class IcePath:
             on_end=lambda: self._no_more_candidates(on_candidates),
             is_relay_only=settings.is_relay_only,
             allow_loopback=settings.loopback,
+            ca_pem=settings.ca_pem,
         )
         self._remote_types: Counter[str] = Counter()
         self._remote_count = 0

@@ -12,6 +12,8 @@ from mqcam_device.peers import Peers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mqcam.servers import IceServer
+
 KEY = SessionKey(peer="alice", peer_key="alice", session="s")
 
 
@@ -21,7 +23,7 @@ class Told:
     def __init__(self) -> None:
         self.ends: list[str] = []
 
-    def answered(self, key: SessionKey, sdp: str) -> None:
+    def answered(self, key: SessionKey, sdp: str, servers: Sequence[IceServer]) -> None:
         """Take an answer."""
 
     def refused(self, key: SessionKey, code: str, text: str) -> None:
@@ -46,7 +48,9 @@ def make_peers() -> Peers:
         clock=lambda: 0.0,
         call_later=lambda _, __: asyncio.get_running_loop().call_soon(lambda: None),
     )
-    return Peers(signaling=Told(), hub=hub, ice=IceSettings(), connect_s=1.0)
+    return Peers(
+        signaling=Told(), hub=hub, ice=IceSettings(), lend=lambda _viewer: (), connect_s=1.0
+    )
 
 
 async def test_a_peer_that_is_ended_before_its_first_step_is_forgotten() -> None:

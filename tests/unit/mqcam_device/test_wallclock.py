@@ -4,7 +4,7 @@ import ctypes
 import time
 
 import pytest
-from mqcam_device.wallclock import believable_second, is_synchronised
+from mqcam_device.wallclock import believable_second, changes, is_synchronised
 
 
 class Kernel:
@@ -34,3 +34,16 @@ def test_a_system_without_the_question_has_no_believable_clock(
 ) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     assert not is_synchronised()
+
+
+async def test_a_clock_that_becomes_right_or_wrong_is_told_each_time_and_only_then() -> None:
+    answers = iter([False, False, True, True, False])
+    told = changes(False, ask=lambda: next(answers), poll_s=0)
+    assert [await anext(told), await anext(told)] == [True, False]
+    await told.aclose()
+
+
+async def test_a_clock_that_is_otherwise_than_was_said_is_told_at_once() -> None:
+    told = changes(True, ask=lambda: False, poll_s=60)
+    assert await anext(told) is False
+    await told.aclose()
