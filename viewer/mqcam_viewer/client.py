@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import credentials_of
@@ -29,6 +30,7 @@ from mqcam.protocol.effects import (
 )
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.protocol.viewer import ViewerEndpoint
+from mqcam.whereabouts import Whereabouts
 
 from mqcam_viewer.frames import MAX_WAITING
 from mqcam_viewer.presence import Presence
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from mqcam.broker import BrokerState
+    from mqcam.broker import BrokerSettings, BrokerState
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Status, Want
@@ -67,7 +69,7 @@ class Client:
         on_broker: Callable[[BrokerState], None] | None = None,
     ) -> None:
         self._credentials = credentials_of("viewer", credentials)
-        self.ice = ice or IceSettings()
+        self.ice = replace(ice or IceSettings(), ca_pem=self._credentials.ca)
         self.deadlines = deadlines or Deadlines()
         self._topics = Namespace(self._credentials.namespace)
         self._trust = Trust(self._credentials, on_owner_state=self._obey_owner)
@@ -89,13 +91,21 @@ class Client:
             undelivered=self._endpoint.undelivered,
         )
         self._sessions: dict[SessionKey, Session] = {}
-        self._broker = MqttSession(
+        self._whereabouts = Whereabouts(
             self._credentials.broker_settings(),
+            readdress=self._readdress,
+            call_later=lambda delay_s, call: asyncio.get_running_loop().call_later(delay_s, call),
+            patience_s=CONNECT_S / 2,
+            is_hasty=True,
+        )
+        self._on_broker = on_broker
+        self._broker = MqttSession(
+            self._whereabouts.begin(self._trust.owner_state),
             client_id=new_client_id(self._credentials.name, secrets.token_bytes(CLIENT_ID_BYTES)),
             receive=self._receive,
             clean_start=True,
             session_expiry_s=0,
-            on_state=on_broker,
+            on_state=self._broker_changed,
             subscriptions=self._subscriptions(),
         )
         self._driver.bind(self._broker)
@@ -107,7 +117,7 @@ class Client:
     @property
     def brokers(self) -> tuple[str, ...]:
         """Return where the broker is looked for."""
-        return tuple(map(str, self._credentials.broker_settings().addresses))
+        return tuple(map(str, self._whereabouts.settings.addresses))
 
     async def __aenter__(self) -> Self:
         """Connect to the broker; raises BrokerError."""
@@ -132,6 +142,7 @@ class Client:
         """Leave the broker; sessions that still run are told to end."""
         last = self._endpoint.stop(time.monotonic())
         self._driver.close()
+        self._whereabouts.close()
         await self._broker.stop([outgoing(each) for each in last if isinstance(each, Send)])
         if self._running is not None:
             with contextlib.suppress(asyncio.CancelledError):

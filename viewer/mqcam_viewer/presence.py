@@ -111,7 +111,7 @@ class Presence:
         return self.known()
 
     def refused(self) -> dict[str, SessionError]:
-        """Return the names under which somebody else than the camera spoke last, with the reason."""
+        """Return the names under which somebody else than the camera spoke last, and why."""
         return dict(sorted(self._refused.items()))
 
     @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from mqcam.trust.envelope import ViewerEnvelope
 from mqcam.trust.keystore import load_identity
 from mqcam.trust.obedience import OwnerWord
 from mqcam.trust.pins import KnownDevices
+from mqcam.trust.places import KNOWN_DEVICES, OWNER_STATE, state_home, viewer_folder
 from mqcam.trust.vouching import DeviceTrust
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Trust:
         self, credentials: Credentials, *, on_owner_state: Callable[[OwnerState], None]
     ) -> None:
         namespace = credentials.namespace
-        self.identity = load_identity(credentials, folder=places.config(), use_keyring=True)
-        folder = places.viewer_state(credentials.name, self.identity.public)
+        self.identity = load_identity(credentials, folder=state_home(), use_keyring=True)
+        folder = viewer_folder(credentials.name, self.identity.public)
         self.envelope = ViewerEnvelope(self.identity, namespace)
         self.grant = credentials.grant or ""
         self.owner_topic = Namespace(namespace).owner_state()
@@ -44,12 +45,12 @@ class Trust:
         self._devices = DeviceTrust(
             namespace=namespace,
             owner=credentials.owner,
-            known=KnownDevices(folder / "known_devices"),
+            known=KnownDevices(folder / KNOWN_DEVICES),
         )
         self._owner = OwnerWord(
             topic=self.owner_topic,
             owner=credentials.owner,
-            path=folder / "owner_state",
+            path=folder / OWNER_STATE,
             on_state=self._obey,
         )
         self._devices.obey(frozenset(self._owner.state.revoked))

@@ -1,0 +1,112 @@
+"""What a viewer may do at this device: by its grant, by an entry of its own, or nothing.
+
+It must not know sessions or messages: a name, a key and a grant come in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mqcam.errors import DocumentRefused
+from mqcam.protocol.codes import Code
+from mqcam.protocol.verdict import Denial
+from mqcam.trust.documents import RIGHTS, Grant, read_grant
+from mqcam.trust.keys import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mqcam.trust.pins import AuthorizedViewers
+
+GRANTS_MAX = 64
+"""Grants whose signature was found good, remembered; a full memory forgets all."""
+
+
+class ViewerTrust:
+    """Judge viewers for one device.
+
+    ``second`` returns the Unix second of now, None where the clock cannot be believed: a grant
+    that ends is then refused, because nobody can tell whether it has ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        device: str,
+        owner: str | None,
+        authorized: AuthorizedViewers,
+        second: Callable[[], int | None],
+    ) -> None:
+        self._namespace = namespace
+        self._device = device
+        self._owner = owner
+        self._authorized = authorized
+        self._second = second
+        self._revoked: frozenset[str] = frozenset()
+        self._good: dict[str, Grant] = {}
+
+    def obey(self, revoked: frozenset[str]) -> None:
+        """Take the serials that the owner has revoked."""
+        self._revoked = revoked
+
+    def authorize(self, viewer: str, key: str, grant: str) -> frozenset[str] | Denial:
+        """Return the rights of a viewer, or why it has none."""
+        entries = self._authorized.find(viewer)
+        if any(entry.is_revoked and entry.key == key for entry in entries):
+            return _denied(f"{viewer} was shut out at this camera")
+        own = next((entry for entry in entries if not entry.is_revoked), None)
+        if own is not None and own.key == key:
+            return own.rights
+        if grant:
+            return self._judge(viewer, key, grant)
+        if own is not None:
+            return _denied(
+                f"{viewer} was let in with another key ({fingerprint(own.key)}) than the one it "
+                f"has now ({fingerprint(key)}): pair it again"
+            )
+        return _denied(f"nobody let {viewer} in: ask the camera's owner for a grant, or pair")
+
+    def _judge(self, viewer: str, key: str, text: str) -> frozenset[str] | Denial:
+        found = self._good.get(text) or self._read(text)
+        if isinstance(found, Denial):
+            return found
+        if found.name != viewer:
+            return _denied(f"the grant that {viewer} shows belongs to {found.name}")
+        if found.key != key:
+            return _denied(f"the grant of {viewer} is for another key than the one it has")
+        if found.serial in self._revoked:
+            return _denied(f"the grant of {viewer} was revoked: ask the owner for a new one")
+        if not found.covers(self._device):
+            return _denied(f"the grant of {viewer} does not name the camera {self._device}")
+        if found.expires is not None:
+            now = self._second()
+            if now is None:
+                return _denied(
+                    f"the grant of {viewer} ends one day, and this camera does not know the time: "
+                    "wait until its clock is set, or ask for a grant without an end"
+                )
+            if now >= found.expires:
+                return _denied(f"the grant of {viewer} has ended: ask the owner for a new one")
+        return frozenset(found.rights) & frozenset(RIGHTS)
+
+    def _read(self, text: str) -> Grant | Denial:
+        signers = (*filter(None, (self._owner,)), *self._authorized.authorities)
+        if not signers:
+            return _denied("this camera has no owner whose grants it knows: pair with it")
+        refusals: list[DocumentRefused] = []
+        for signer in signers:
+            try:
+                grant = read_grant(text, owner=signer, namespace=self._namespace)
+            except DocumentRefused as error:
+                refusals.append(error)
+            else:
+                if len(self._good) >= GRANTS_MAX:
+                    self._good.clear()
+                self._good[text] = grant
+                return grant
+        return _denied(f"{refusals[0]}: ask the camera's owner for a new one")
+
+
+def _denied(text: str) -> Denial:
+    return Denial(code=Code.UNAUTHORIZED.value, text=text)
