@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib.metadata
 import json
 import platform
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 from mqcam.errors import MqcamError
 from support.broker import ShippedBroker
@@ -27,6 +30,7 @@ from bench import (
     recording,
     sharing,
     slow_servers,
+    trust,
     window,
 )
 from bench.figures import Verdict
@@ -34,7 +38,7 @@ from bench.stage import Stage
 from bench.table import as_json, draw
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from bench.figures import Figure
 
@@ -49,6 +53,7 @@ MEASUREMENTS: dict[str, Measure] = {
     "paths": paths.measure,
     "window": window.measure,
     "recording": recording.measure,
+    "trust": trust.measure,
 }
 RUNS = 5
 
@@ -85,7 +90,7 @@ async def measure_all(names: Sequence[str], runs: int) -> tuple[list[Figure], bo
     """Return the figures, and whether everything could be measured."""
     figures: list[Figure] = []
     is_complete = True
-    with ShippedBroker() as broker:
+    with memory_of_its_own(), ShippedBroker() as broker:
         stage = Stage(broker)
         for name in names:
             began_at = time.monotonic()
@@ -98,6 +103,16 @@ async def measure_all(names: Sequence[str], runs: int) -> tuple[list[Figure], bo
             else:
                 print(f"{time.monotonic() - began_at:.0f} s", file=sys.stderr)
     return figures, is_complete
+
+
+@contextlib.contextmanager
+def memory_of_its_own() -> Iterator[None]:
+    """Let viewers of the bench remember its cameras elsewhere than those of the user."""
+    with (
+        tempfile.TemporaryDirectory(prefix="mqcam-bench-") as folder,
+        mock.patch.dict("os.environ", XDG_STATE_HOME=folder),
+    ):
+        yield
 
 
 def surroundings() -> str:

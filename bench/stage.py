@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
 CAMERA = "bench"
 VIEWER = "laptop"
 AUDIENCE = "audience"
+FORGER = "forger"
+LIAR = """
+user {name}
+topic write {namespace}/v1/#
+"""
+"""What a broker's owner adds to its rules to speak in everybody's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,28 @@ class Stage:
         self.credentials = broker.credentials("viewer", VIEWER)
         self._audience_credentials = broker.credentials("viewer", AUDIENCE)
         broker.credentials("device", CAMERA)
+
+    def pairs(self) -> tuple[tuple[Path, Path], tuple[Path, Path]]:
+        """Return the credentials of two devices, each with a viewer of its own."""
+        broker = self._broker
+        one, other = (
+            (broker.credentials("device", f"pair-{each}"), broker.credentials("viewer", each))
+            for each in ("one", "other")
+        )
+        return one, other
+
+    def forger(self) -> Path:
+        """Return the credentials of a viewer who may write in every name, as the broker may."""
+        broker = self._broker
+        credentials = broker.credentials("viewer", FORGER)
+        rules = broker.directory.rules
+        lie = LIAR.format(name=FORGER, namespace=broker.namespace)
+        if lie not in rules.read_text():
+            with rules.open("a") as file:
+                file.write(lie)
+            if broker.pid is not None:
+                os.kill(broker.pid, signal.SIGHUP)
+        return credentials
 
     @contextlib.contextmanager
     def agent(self, *, name: str = CAMERA, ice: str = "") -> Iterator[RunningAgent]:

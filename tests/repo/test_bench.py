@@ -6,6 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mqcam.protocol.codec import decode, encode
+from mqcam.protocol.messages import Offer
+from mqcam.protocol.topics import is_id
 from support.tree import ROOT
 
 if TYPE_CHECKING:
@@ -88,3 +91,17 @@ def test_the_page_explains_every_measurement(monkeypatch: pytest.MonkeyPatch) ->
 
     names = importlib.import_module("bench.cli").MEASUREMENTS
     assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_forged_offers_are_as_large_as_said_and_wrong_in_nothing_but_their_signer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    sealing = importlib.import_module("bench.sealing")
+
+    body = encode(sealing.offer_of(nonce="n1"))
+    offer = decode(body)
+    assert len(body) == sealing.OFFER_BYTES
+    assert isinstance(offer, Offer)
+    assert (offer.nonce, offer.n) == ("n1", 0)
+    assert is_id(sealing.new_session())
