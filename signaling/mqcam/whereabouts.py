@@ -56,7 +56,8 @@ class Whereabouts:
     ``given`` is what the credentials say. ``readdress`` gets other settings each time that the
     session shall look elsewhere. ``kept`` is a file for the last place that worked, which is where
     to return to after a later move: None keeps nothing over a restart. The constructor reads it;
-    ``aside`` runs what writes it, beside the event loop.
+    ``aside`` runs what writes it, beside the event loop. ``is_hasty``: where the owner's place
+    refuses us, the one of before is tried at once, because a person waits.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Whereabouts:
         kept: Path | None = None,
         aside: Callable[[Callable[[], None]], object] = lambda work: work(),
         patience_s: float = PATIENCE_S,
+        is_hasty: bool = False,
     ) -> None:
         self._given = given
         self._readdress = readdress
@@ -75,6 +77,7 @@ class Whereabouts:
         self._kept = kept
         self._aside = aside
         self._patience_s = patience_s
+        self._is_hasty = is_hasty
         self._credentials = Place(addresses=given.addresses, ca=given.ca_pem)
         self._last_good = Place() if kept is None else _read(kept)
         self._told: Place | None = None
@@ -116,6 +119,8 @@ class Whereabouts:
             if was_connected and not self._is_at_new:
                 self._is_at_new = True
                 self._go()
+            elif self._is_hasty and self._is_at_new and _is_refusal(state):
+                self._turn()
             elif self._timer is None:
                 self._arm()
 
@@ -131,7 +136,7 @@ class Whereabouts:
             self._arm()
 
     def _turn(self) -> None:
-        self._timer = None
+        self._disarm()
         if self._is_connected or self._told is None:
             return
         self._is_at_new = not self._is_at_new
@@ -183,6 +188,10 @@ class Whereabouts:
         self._last_good = place
         if (path := self._kept) is not None:
             self._aside(lambda: _write(path, place))
+
+
+def _is_refusal(state: BrokerState) -> bool:
+    return state.error is not None and not state.error.retryable
 
 
 def _told(state: OwnerState) -> Place | None:

@@ -249,8 +249,17 @@ class Client:
         else:
             self._driver.receive(message)
 
-    def _obey_owner(self, state: OwnerState) -> None:  # noqa: ARG002
+    def _obey_owner(self, state: OwnerState) -> None:
         self._driver.apply(self._endpoint.judge_again(time.monotonic()))
+        self._whereabouts.obey(state)
+
+    def _readdress(self, where: BrokerSettings) -> None:
+        self._broker.readdress(where)
+
+    def _broker_changed(self, state: BrokerState) -> None:
+        self._whereabouts.note(state)
+        if self._on_broker is not None:
+            self._on_broker(state)
 
     def _handle(self, effect: Effect) -> None:
         match effect:

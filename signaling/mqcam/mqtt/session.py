@@ -143,6 +143,7 @@ class MqttSession:
             return
         self._reconnection = self._new_reconnection()
         self._fruitless_rounds = 0
+        self._state = replace(self._state, error=None)  # what failed there need not fail here
         self._moved.set()
         if link is not None:
             # Later: what tells us of the move may be a message that this very link is reading.

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.broker import BrokerAddress, BrokerSettings, BrokerState
+from mqcam.errors import BrokerRefused
 from mqcam.trust.ownerstate import OwnerState
 from mqcam.whereabouts import Whereabouts
 from support.certificates import Authority
@@ -32,14 +33,20 @@ class Call:
 class World:
     """A session that is only told where to go, and a minute that passes when it is told to."""
 
-    def __init__(self, *, ca: str | None = PINNED, kept: Path | None = None) -> None:
+    def __init__(
+        self, *, ca: str | None = PINNED, kept: Path | None = None, is_hasty: bool = False
+    ) -> None:
         self.went: list[BrokerSettings] = []
         self.calls: list[Call] = []
         given = BrokerSettings(
             addresses=(BrokerAddress.parse(OLD),), username="u", password="p", ca_pem=ca
         )
         self.whereabouts = Whereabouts(
-            given, readdress=self.went.append, call_later=self._later, kept=kept
+            given,
+            readdress=self.went.append,
+            call_later=self._later,
+            kept=kept,
+            is_hasty=is_hasty,
         )
 
     def _later(self, delay_s: float, work: Callable[[], None]) -> Call:
@@ -120,6 +127,28 @@ def test_a_loss_of_the_new_place_gives_it_a_minute_to_come_back() -> None:
     world.whereabouts.note(DOWN)
     world.whereabouts.note(DOWN)
     assert len(world.went) == len(world.waiting) == 1
+
+
+REFUSED = BrokerState(connected=False, error=BrokerRefused("no"))
+
+
+def test_who_is_in_a_hurry_tries_the_old_place_as_soon_as_the_new_one_refuses_and_only_once() -> (
+    None
+):
+    world = World(is_hasty=True)
+    world.whereabouts.begin(MOVED)
+    world.whereabouts.note(REFUSED)
+    world.whereabouts.note(REFUSED)
+    assert [places for places, _ in world.places] == [[OLD]]
+    world.pass_a_minute()
+    assert [places for places, _ in world.places] == [[OLD], [NEW]]
+
+
+def test_who_is_in_no_hurry_gives_a_place_that_refuses_its_minute() -> None:
+    world = World()
+    world.whereabouts.begin(MOVED)
+    world.whereabouts.note(REFUSED)
+    assert (world.went, len(world.waiting)) == ([], 1)
 
 
 def test_after_a_restart_the_new_place_is_first() -> None:
