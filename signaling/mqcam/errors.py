@@ -6,6 +6,7 @@ MqcamError
 ├── ConfigError              the configuration, with all of its problems
 ├── CredentialsError         a credentials or key file that cannot be used
 ├── KeyUnusable              a text that is no key
+├── UriUnusable              a line that is neither somebody's credentials nor an invitation
 ├── BrokerAddressError       an address of a broker that cannot be read
 ├── MissingRequirement       a program, package or version that this machine lacks
 ├── UsageError               a command that cannot be meant as it was typed
@@ -123,6 +124,17 @@ class CredentialsError(_OfFile):
 
 class KeyUnusable(MqcamError):
     """A text that is no key; the message never repeats it."""
+
+
+class UriUnusable(MqcamError):
+    """A line that opens no account; ``reason`` never repeats it."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"the mqcam: line {self.reason}"
 
 
 class BrokerAddressError(MqcamError):

@@ -32,6 +32,7 @@ _RULES = (
     (re.compile(r"\bcandidate:[^\r\n\"'\\]*"), "[candidate]"),
     (re.compile(r"(?<=://)[^\s/@\"']+@"), HIDDEN + "@"),
     (re.compile(r"\b(?:ed|x)25519:[A-Za-z0-9+/=_-]+"), HIDDEN),
+    (re.compile(r"\bmqcam:[A-Z2-7]{16,}", re.IGNORECASE), HIDDEN),
     (re.compile(r"\b(?:Basic|Bearer) +[A-Za-z0-9+/=._~-]{6,}"), HIDDEN),
     (re.compile(r"\b(?:[0-9A-Fa-f]{2}:){15,}[0-9A-Fa-f]{2}\b"), "[fingerprint]"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.local\b"), "[address]"),

@@ -40,6 +40,8 @@ def test_sdp_is_hidden_however_it_is_written(written: str) -> None:
         ("Token: abcdef", "Token: [redacted]"),
         ("Bearer abcdefghi", "Bearer"[:0] + "[redacted]"),
         ("key ed25519:AbC+/=", "key [redacted]"),
+        ("bad ed25519-secret:AbC_-", "bad ed25519-secret:[redacted]"),
+        ("line MQCAM:PDPMLCGODAMHB234", "line [redacted]"),
         ("sha-256 " + ":".join(["AB"] * 32), "sha-256 [fingerprint]"),
         ("-----BEGIN X KEY-----\nabc\n-----END X KEY----- x", "[pem] x"),
         ("-----BEGIN X KEY-----\nabc", "[pem]"),
