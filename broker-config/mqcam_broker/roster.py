@@ -21,9 +21,10 @@ from mqcam.trust.keys import fingerprint, is_signing_key
 from mqcam_broker import listing
 from mqcam_broker.decree import read_state
 from mqcam_broker.directory import BrokerDirectory
+from mqcam_broker.handover import Forms, show, wanted_forms
 from mqcam_broker.lifetime import last_second
 from mqcam_broker.members import KINDS
-from mqcam_broker.membership import Added, Admission, add_member, remove_member
+from mqcam_broker.membership import Admission, add_member, remove_member
 from mqcam_broker.ownerkey import VARIABLE
 from mqcam_broker.phrases import dir_option, say_publication, say_reload
 from mqcam_broker.process import Reload
@@ -107,9 +108,7 @@ def _add_admission(commands: Commands, common: Parser, kind: Kind) -> None:
         help="sign this key (ed25519:...): the private half stays where it was made",
     )
     public.add_argument("--public-key-file", type=Path, metavar="FILE", help="the same from a file")
-    add.set_defaults(
-        command=_add, kind=kind, camera=[], right=[], until=None, days=None, qr=False, uri=False
-    )
+    add.set_defaults(command=_add, kind=kind, camera=[], right=[], until=None, days=None)
     if kind == "viewer":
         _add_grant(add)
 
@@ -133,9 +132,15 @@ def _add_grant(add: Parser) -> None:
     end.add_argument("--days", type=int, metavar="N", help="the same as days from now")
     add.add_argument("--qr", action="store_true", help="show the QR code, not only in a terminal")
     add.add_argument("--uri", action="store_true", help="show the URI, not only in a terminal")
+    add.add_argument(
+        "--qr-file", type=Path, metavar="FILE", help="write the QR code as a picture, .png or .svg"
+    )
 
 
 def _add(options: argparse.Namespace) -> int:
+    forms = Forms()
+    if options.kind == "viewer":
+        forms = wanted_forms(qr=options.qr, uri=options.uri, picture=options.qr_file)
     added = add_member(
         BrokerDirectory(options.dir), _admission(options), owner_key=options.owner_key
     )
@@ -149,13 +154,10 @@ def _add(options: argparse.Namespace) -> int:
             "      configuration under 'credentials', try mqcam-device check, and delete this copy."
         )
     else:
-        _say_next_of_viewer(added)
+        print("Next: hand it to that person in a safe way (scp or a USB stick, not by mail);")
+        print(f"      there: mqcam-viewer list --credentials {added.file.name}")
+        show(added.credentials, added.file, forms)
     return OK if is_known else FAILURE
-
-
-def _say_next_of_viewer(added: Added) -> None:
-    print("Next: hand it to that person in a safe way (scp or a USB stick, not by mail);")
-    print(f"      there: mqcam-viewer list --credentials {added.file.name}")
 
 
 def _admission(options: argparse.Namespace) -> Admission:
