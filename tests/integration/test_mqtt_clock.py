@@ -41,7 +41,7 @@ async def broker_with(authority: Authority, what: str) -> AsyncIterator[Mosquitt
 async def test_without_a_clock_the_dates_of_a_pinned_authority_are_not_looked_at(
     what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.INFO)
     authority = Authority()
     async with (
         broker_with(authority, what) as broker,

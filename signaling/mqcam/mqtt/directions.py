@@ -79,7 +79,7 @@ class Directions:
             self._dialer = Dialer(wanted, timings=self._timings, context=context)
             self._dialled = wanted
             if self.skips_dates and not did_skip:
-                logger.warning(
+                logger.info(
                     "the clock of this machine is not synchronised: the dates of the broker's "
                     "certificate are not checked until it is, its authority is"
                 )
