@@ -86,6 +86,14 @@ def guard() -> Guard:
     return Guard()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what viewers learn out of the folder of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def unit_tests_stay_offline(request: pytest.FixtureRequest, guard: Guard) -> Iterator[None]:
     """Fail a unit test at the line where it opens a socket."""
