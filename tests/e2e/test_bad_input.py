@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mqcam.errors import PublishRefused
+from mqcam.trust.keys import SigningKey
 from support.agent import SMALL, RunningAgent
 from support.stranger import Stranger, good_offer
 from support.watching import EVERY, Recorder, gaps, viewer
@@ -102,6 +103,37 @@ async def test_a_payload_of_a_megabyte_never_reaches_the_camera(
     with pytest.raises(PublishRefused, match="bytes"):
         await stranger.publish(stranger.new_session(), b"x" * 1_000_000)
     await stranger.settle()
+
+
+async def test_a_stolen_account_and_grant_are_nothing_without_the_key(
+    broker: ShippedBroker, camera: RunningAgent, undisturbed: None
+) -> None:
+    """The thief hears why, and no more than that."""
+    identity = SigningKey.generate()
+    async with Stranger(broker, camera=camera.name, name="robbed", identity=identity) as thief:
+        session = thief.new_session()
+        async with good_offer() as sdp:
+            thief.publish(session, thief.offer(sdp))
+            error = await thief.reply(session, "error")
+
+        assert error["code"] == "unauthorized"
+        assert "key" in error["text"]
+        assert thief.replies(session) == 0
+
+
+async def test_what_was_signed_and_sealed_for_one_session_is_nothing_in_another(
+    stranger: Stranger,
+) -> None:
+    async with good_offer() as sdp:
+        meant, moved = stranger.new_session(), stranger.new_session()
+        payload = stranger.sealed(meant, stranger.offer(sdp))
+        stranger.publish_raw(moved, payload)
+        stranger.publish_raw(meant, payload)
+        await stranger.reply(meant, "answer")
+        stranger.publish(meant, {"v": 1, "t": "bye", "n": 1, "reason": "closed"})
+        await stranger.settle()
+
+    assert stranger.replies(moved) == 0
 
 
 def without(pattern: str) -> Callable[[str], str]:

@@ -110,9 +110,12 @@ class Stranger:
         self, session: str, body: bytes | dict[str, Any], *, retain: bool = False
     ) -> asyncio.Future[Delivery]:
         """Seal any body and put it into the camera's mailbox."""
+        return self.publish_raw(session, self.sealed(session, body), retain=retain)
+
+    def sealed(self, session: str, body: bytes | dict[str, Any]) -> bytes:
+        """Return what `publish` would put into the camera's mailbox."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        payload = self._envelope.seal(self._topic(session), content, self._recipient)
-        return self.publish_raw(session, payload, retain=retain)
+        return self._envelope.seal(self._topic(session), content, self._recipient)
 
     def publish_raw(
         self, session: str, payload: bytes, *, retain: bool = False
