@@ -9,7 +9,6 @@ import ssl
 import statistics
 import sys
 import time
-import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,11 +18,11 @@ from mqcam_broker.authority import SERVER_NAME
 from paho.mqtt.enums import MQTTProtocolVersion
 from support.broker import SUCCESS, ShippedBroker, free_port, log_in
 from support.client import DISCONNECTED, BareClient
+from support.handshake import DEADLINE_S, handshake, pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEADLINE_S = 5.0
 ROUND_TRIPS = 200
 NAGLE_S = 0.04
 """What a round trip takes at least when one side forgets TCP_NODELAY."""
@@ -35,14 +34,6 @@ def broker() -> Iterator[ShippedBroker]:
         shipped.credentials("device", "cam1")
         shipped.credentials("viewer", "alice")
         yield shipped
-
-
-@pytest.fixture(scope="module")
-def stranger() -> Iterator[ShippedBroker]:
-    """Return a broker of somebody else, set up in the same way and not started."""
-    other = ShippedBroker()
-    yield other
-    other.close()
 
 
 @pytest.fixture
@@ -65,23 +56,6 @@ def test_a_member_gets_in(alice: Credentials) -> None:
     assert answer_to(alice) == "Success"
 
 
-def test_nobody_gets_in_without_a_name(alice: Credentials) -> None:
-    assert answer_to(dataclasses.replace(alice, username=None, password=None)) == "Not authorized"
-
-
-def test_nobody_gets_in_with_a_wrong_password(alice: Credentials) -> None:
-    assert answer_to(dataclasses.replace(alice, password="guess")) == "Not authorized"
-
-
-def test_nobody_gets_in_with_somebody_elses_password(alice: Credentials, cam1: Credentials) -> None:
-    assert answer_to(dataclasses.replace(alice, password=cam1.password)) == "Not authorized"
-
-
-def test_an_unknown_user_does_not_get_in(alice: Credentials) -> None:
-    mallory = dataclasses.replace(alice, name="mallory", username="mallory")
-    assert answer_to(mallory) == "Not authorized"
-
-
 def test_a_will_above_the_limit_does_not_get_in(alice: Credentials) -> None:
     with contextlib.closing(BareClient(alice)) as client:
         client._client.will_set("mqcam/v1/d/alice/status", b"x" * 65500, qos=1)
@@ -102,24 +76,6 @@ def test_the_size_limit_holds_for_older_versions_of_mqtt(
         assert [message.payload for message in device.received] == [b"next"]
 
 
-def handshake(broker: ShippedBroker, context: ssl.SSLContext, name: str = SERVER_NAME) -> str:
-    """Complete a TLS handshake and return the version that was agreed on."""
-    with (
-        socket.create_connection(("127.0.0.1", broker.port), timeout=DEADLINE_S) as plain,
-        context.wrap_socket(plain, server_hostname=name) as secured,
-    ):
-        version = secured.version()
-        with contextlib.suppress(OSError):
-            secured.unwrap()
-        return str(version)
-
-
-def pinned(broker: ShippedBroker) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(broker.directory.ca_certificate))
-    context.verify_flags |= ssl.VERIFY_X509_STRICT  # what Python 3.13 does by itself
-    return context
-
-
 @pytest.mark.parametrize("name", [SERVER_NAME, "127.0.0.1"])
 def test_the_broker_proves_its_fixed_name_and_its_address(broker: ShippedBroker, name: str) -> None:
     assert handshake(broker, pinned(broker), name) == "TLSv1.3"
@@ -130,31 +86,10 @@ def test_the_broker_is_nobody_else(broker: ShippedBroker) -> None:
         handshake(broker, pinned(broker), "another-broker")
 
 
-@pytest.mark.parametrize("trusts", ["another broker", "public authorities"])
-def test_who_does_not_trust_its_authority_hangs_up(
-    broker: ShippedBroker, stranger: ShippedBroker, trusts: str
-) -> None:
-    context = pinned(stranger) if trusts == "another broker" else ssl.create_default_context()
-    with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(broker, context)
-
-
 def test_tls_1_2_is_enough(broker: ShippedBroker) -> None:
     context = pinned(broker)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     assert handshake(broker, context) == "TLSv1.2"
-
-
-def test_tls_1_1_is_refused(broker: ShippedBroker) -> None:
-    context = pinned(broker)
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # else OpenSSL does not even try
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.TLSv1_1
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with pytest.raises((ssl.SSLError, ConnectionError)) as refusal:
-        handshake(broker, context)
-    assert "NO_CIPHERS_AVAILABLE" not in str(refusal.value), "refused here, not by the broker"
 
 
 def test_an_unencrypted_connection_is_refused(broker: ShippedBroker, alice: Credentials) -> None:

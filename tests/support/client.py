@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, MQTTMessage
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,7 @@ class BareClient:
         self.received: list[Received] = []
         self._answers: dict[tuple[str, int], str] = {}
         self._connack: str | None = None
+        self.session_present = False
         self._lost = False
         self._protocol = protocol
         self._client = Client(
@@ -108,9 +110,13 @@ class BareClient:
         self._wait(lambda: self._connack is not None or self._lost)
         return self._connack or DISCONNECTED
 
-    def subscribe(self, topic_filter: str) -> str:
+    def subscribe(self, topic_filter: str, *, retain_handling: int = 0) -> str:
         """Subscribe with QoS 1 and return the broker's answer."""
-        _, number = self._client.subscribe(topic_filter, qos=1)
+        if self._protocol is not MQTTProtocolVersion.MQTTv5:
+            _, number = self._client.subscribe(topic_filter, qos=1)
+        else:
+            options = SubscribeOptions(qos=1, retainHandling=retain_handling)
+            _, number = self._client.subscribe(topic_filter, options=options)
         return self._answer("subscribe", number)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> str:
@@ -128,6 +134,19 @@ class BareClient:
         message = found()
         if message is None:
             raise TimeoutError(f"{payload!r} never came on {topic}")
+        return message
+
+    def wait_next(self, topic: str) -> Received:
+        """Wait for a message on ``topic`` that is not a retained one; raise TimeoutError."""
+
+        def found() -> Received | None:
+            fresh = (message for message in self.received if not message.retained)
+            return next((message for message in fresh if message.topic == topic), None)
+
+        self._wait(lambda: found() is not None)
+        message = found()
+        if message is None:
+            raise TimeoutError(f"nothing came on {topic}")
         return message
 
     def wait_disconnected(self) -> None:
@@ -173,9 +192,10 @@ class BareClient:
             self._client.loop(POLL_S)
 
     def _on_connect(
-        self, _client: Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Any
+        self, _client: Client, _data: Any, flags: ConnectFlags, code: ReasonCode, _properties: Any
     ) -> None:
         self._connack = str(code)
+        self.session_present = flags.session_present
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: Any, _code: ReasonCode, _properties: Any

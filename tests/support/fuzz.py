@@ -1,6 +1,7 @@
 """Feed a world wrong messages, and judge what came of it.
 
-It must not know how messages are made wrong, nor which they are.
+``python -m support.fuzz SEED MUTATIONS`` in the folder ``tests`` makes one run again. It must not
+know how messages are made wrong, nor which they are.
 """
 
 from __future__ import annotations
@@ -79,3 +80,7 @@ def judge(outcome: Outcome) -> None:
     assert outcome.refused.keys() >= REASONS, REASONS - outcome.refused.keys()
     grown = outcome.blocks[-1] - outcome.blocks[0]
     assert grown < BLOCKS_MAX, f"{grown} more blocks of memory: {outcome.blocks}"
+
+
+if __name__ == "__main__":
+    judge(fuzz(int(sys.argv[1]), int(sys.argv[2])))
