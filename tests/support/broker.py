@@ -22,10 +22,13 @@ from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import Credentials, load_credentials
 from mqcam_broker.cli import main
+from mqcam_broker.decree import read_state
 from mqcam_broker.directory import BrokerDirectory
+from mqcam_broker.names import OWNER
 from mqcam_broker.process import Listener, find_mosquitto, is_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from mqcam.credentials import Kind
@@ -42,7 +45,12 @@ class ShippedBroker:
     """One broker on a loopback port of its own, with a directory that every user may enter."""
 
     def __init__(
-        self, *, port: int | None = None, ws_port: int | None = None, namespace: str = "mqcam"
+        self,
+        *,
+        port: int | None = None,
+        ws_port: int | None = None,
+        namespace: str = "mqcam",
+        options: Sequence[str] = (),
     ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="mqcam-broker-"))
         self.root.chmod(0o755)  # as root, mosquitto becomes a user who must get in
@@ -54,6 +62,7 @@ class ShippedBroker:
         where = ["--bind", "127.0.0.1", "--port", str(self.port), "--namespace", namespace]
         if ws_port is not None:
             where += ["--ws-port", str(ws_port)]
+        where += options
         try:
             self.command("init", *where)
         except BaseException:
@@ -99,6 +108,18 @@ class ShippedBroker:
                 self._wait_for_log_in(load_credentials(file))
         return file
 
+    def owner(self) -> Credentials:
+        """Return the account that alone may write the owner's state."""
+        return Credentials(
+            kind="viewer",
+            name=OWNER,
+            namespace=self.namespace,
+            broker=(self.url,),
+            ca=self.directory.read_authority(),
+            username=OWNER,
+            password=self.directory.read_owner_password(),
+        )
+
     def remove(self, name: str) -> None:
         """Shut a device or viewer out."""
         self.command("remove", name)
@@ -117,6 +138,8 @@ class ShippedBroker:
                 self.kill()
                 raise RuntimeError(f"mosquitto does not start:\n{self.log}")
             time.sleep(POLL_S)
+        if read_state(self.directory).revoked:
+            self.command("publish")  # as 'run' does; most tests need no state and are quicker
         return self
 
     def stop(self) -> None:

@@ -41,7 +41,7 @@ def test_a_device_is_itself_and_answers_everybody() -> None:
 
 
 def test_a_viewer_reaches_what_its_grant_covers() -> None:
-    cameras = [device(name) for name in ("door-1", "door-2", "garden", "door-10")]
+    cameras = [device(name) for name in ("door-1", "door-2", "garden", "door-10", "cellar")]
     assert rights("ann", *cameras, viewer("ann", "door-?", "porch")) == [
         "read home/v1/v/ann/in/+/+",
         "read home/v1/d/door-1/status",
@@ -57,6 +57,18 @@ def test_every_camera_is_one_pattern_of_the_broker() -> None:
         "read home/v1/v/ann/in/+/+",
         "read home/v1/d/+/status",
         "write home/v1/d/+/in/ann/+",
+        "read home/v1/owner/state",
+    ]
+
+
+def test_most_cameras_are_all_but_the_others() -> None:
+    cameras = [device(name) for name in ("door-1", "door-2", "garden")]
+    assert rights("ann", *cameras, viewer("ann", "door-?")) == [
+        "read home/v1/v/ann/in/+/+",
+        "read home/v1/d/+/status",
+        "write home/v1/d/+/in/ann/+",
+        "deny home/v1/d/garden/status",
+        "deny home/v1/d/garden/in/ann/+",
         "read home/v1/owner/state",
     ]
 
