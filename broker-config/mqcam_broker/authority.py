@@ -52,20 +52,20 @@ def create_authority(*, now: datetime) -> Identity:
 
 
 def issue_server_certificate(
-    authority: Identity, hosts: Iterable[str], *, now: datetime
+    authority: Identity, hosts: Iterable[str], *, now: datetime, key: bytes | None = None
 ) -> Identity:
-    """Make a new server key and a certificate for the fixed name and for ``hosts``."""
-    signer = serialization.load_pem_private_key(authority.key, password=None)
+    """Make a certificate for the fixed name and for ``hosts``; ``key`` None makes a key too."""
+    signer = _elliptic_key(authority.key, "authority")
     issuer = x509.load_pem_x509_certificate(authority.certificate)
-    if not isinstance(signer, ec.EllipticCurvePrivateKey):
-        raise TypeError("the authority's key is not an elliptic curve key")
-    key = ec.generate_private_key(ec.SECP256R1())
+    private = (
+        ec.generate_private_key(ec.SECP256R1()) if key is None else _elliptic_key(key, "server")
+    )
     names = [x509.DNSName(SERVER_NAME), *(_general_name(host) for host in hosts)]
     certificate = (
         _builder(
             _name(SERVER_NAME),
             issuer.subject,
-            key.public_key(),
+            private.public_key(),
             until=min(now + SERVER_LIFE, issuer.not_valid_after_utc),
         )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -78,7 +78,7 @@ def issue_server_certificate(
         )
         .sign(signer, hashes.SHA256())
     )
-    return _identity(certificate, key)
+    return _identity(certificate, private)
 
 
 def check_public(given: Identity, hosts: Iterable[str], *, now: datetime) -> None:
@@ -130,6 +130,13 @@ def _is_named(host: str, name: str) -> bool:
 def expiry(certificate: bytes) -> datetime:
     """Return when a PEM certificate ends."""
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+
+
+def _elliptic_key(pem: bytes, whose: str) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"the key of the {whose} is not an elliptic curve key")
+    return key
 
 
 def _name(common_name: str) -> x509.Name:

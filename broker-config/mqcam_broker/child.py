@@ -33,6 +33,7 @@ class Child:
     def __init__(self, *, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
         self._stop_by: float | None = None
+        self._is_to_start_anew = False
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._signals = contextlib.ExitStack()
@@ -63,6 +64,11 @@ class Child:
         """Tell whether a signal ended us."""
         return self._stop_by is not None
 
+    @property
+    def was_told_to_start_anew(self) -> bool:
+        """Tell whether who waited wanted another child."""
+        return self._is_to_start_anew
+
     def start(self, command: list[str], *, user_id: int | None = None) -> None:
         """Start the child, as another user if root asks so."""
         user = None
@@ -75,7 +81,7 @@ class Child:
             errors="replace",
             # A signal from the keyboard goes to the whole group: it shall come from us, once.
             process_group=0,
-            preexec_fn=_dying_with_parent(),  # noqa: PLW1509 - no thread runs yet
+            preexec_fn=dying_with_parent(),  # noqa: PLW1509 - no thread runs yet
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
             extra_groups=os.getgrouplist(user.pw_name, user.pw_gid) if user else None,
@@ -89,8 +95,11 @@ class Child:
         """Tell whether the child has ended, or never began."""
         return self._process is None or self._process.poll() is not None
 
-    def wait(self) -> int:
-        """Return the exit code; a child that ignores its order to stop is killed in the end."""
+    def wait(self, meanwhile: Callable[[], bool] = lambda: False) -> int:
+        """Return the exit code; a child that ignores its order to stop is killed in the end.
+
+        ``meanwhile`` is called every second; when it returns True, the child is ended.
+        """
         if self._process is None:
             return 1
         while True:
@@ -99,6 +108,9 @@ class Child:
             except subprocess.TimeoutExpired:
                 if self._stop_by is not None and time.monotonic() > self._stop_by:
                     self._process.kill()
+                elif self._stop_by is None and not self._is_to_start_anew and meanwhile():
+                    self._is_to_start_anew = True
+                    self._process.terminate()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop_by = time.monotonic() + STOP_TIMEOUT_S
@@ -112,7 +124,7 @@ class Child:
                 self._on_line(line)
 
 
-def _dying_with_parent() -> Callable[[], None] | None:
+def dying_with_parent() -> Callable[[], None] | None:
     """Return what lets the kernel end the child when we are killed. Linux only: prctl(2)."""
     if sys.platform != "linux":
         return None

@@ -18,7 +18,7 @@ from mqcam.errors import MqcamError
 from mqcam.exits import OK, exit_code
 from mqcam.files import reason
 
-from mqcam_broker import founding, roster, shipped
+from mqcam_broker import archive, founding, roster, shipped, upkeep
 from mqcam_broker.audit import cli as audit
 from mqcam_broker.authority import expiry
 from mqcam_broker.chatter import shown
@@ -27,6 +27,7 @@ from mqcam_broker.membership import read_members
 from mqcam_broker.phrases import dir_option
 from mqcam_broker.process import Listener, find_mosquitto, run_broker
 from mqcam_broker.publication import publish_state
+from mqcam_broker.vigil import Vigil
 
 if TYPE_CHECKING:
     import argparse
@@ -79,6 +80,8 @@ def _parser() -> Parser:
     )
     founding.add_init(commands, common)
     roster.add_commands(commands, common)
+    upkeep.add_upkeep(commands, common)
+    archive.add_archives(commands, common)
     run = commands.add_parser(
         "run",
         parents=[common],
@@ -95,6 +98,8 @@ def _run(options: argparse.Namespace) -> int:
     directory = BrokerDirectory(options.dir)
     find_mosquitto()
     read_members(directory)
+    vigil = Vigil(directory, say=lambda text: _say(f"mqcam-broker: {text}"))
+    vigil.renew()
     _warn_of_expiry(directory)
 
     def say_ready(listener: Listener) -> None:
@@ -109,9 +114,13 @@ def _run(options: argparse.Namespace) -> int:
         if text is not None:
             print(text, file=sys.stderr, flush=True)
 
-    code = run_broker(directory, on_ready=say_ready, on_line=say_line)
+    code = run_broker(directory, on_ready=say_ready, on_line=say_line, meanwhile=vigil.look)
     print("broker stopped", flush=True)
     return code
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _warn_of_expiry(directory: BrokerDirectory) -> None:

@@ -49,6 +49,7 @@ class BrokerDirectory:
         self.process_id = self.state / "broker.pid"
         self.ca_certificate = self.path / "ca.crt"
         self.ca_key = self.path / "ca.key"
+        self.coming_ca_key = self.path / "ca-next.key"
         self.server_certificate = self.path / "server.crt"
         self.server_key = self.path / "server.key"
         self.decisions = self.path / "broker.yaml"

@@ -80,13 +80,13 @@ def add_member(
     with directory.locked():
         members = directory.read_members()
         former = _former(members, admission)
-        _check_new(output)
+        check_new(output)
         owner = directory.read_owner_key(owner_key)
         member, credentials = _introduce(directory, admission, owner)
         # The file first: a password that reached the broker but no file would help nobody.
         write_credentials(output, credentials)
         try:
-            _give_to_caller(output)
+            give_to_caller(output)
             if former is not None:
                 revoke(directory, owner, former.serial)
             directory.write_members(members.replacing(member))
@@ -169,7 +169,7 @@ def _introduce(
         identity=identity.secret_text() if identity is not None else None,
         owner=owner.public,
         certificate=_certificate(member).issue(owner, decisions.namespace) if is_device else None,
-        grant=None if is_device else _grant(member).issue(owner, decisions.namespace),
+        grant=None if is_device else grant_of(member).issue(owner, decisions.namespace),
     )
     return member, credentials
 
@@ -178,7 +178,8 @@ def _certificate(member: Member) -> Certificate:
     return Certificate(name=member.name, key=member.key, serial=member.serial)
 
 
-def _grant(member: Member) -> Grant:
+def grant_of(member: Member) -> Grant:
+    """Return what the owner says of a viewer."""
     return Grant(
         name=member.name,
         key=member.key,
@@ -189,7 +190,8 @@ def _grant(member: Member) -> Grant:
     )
 
 
-def _check_new(output: Path) -> None:
+def check_new(output: Path) -> None:
+    """Raise SetupError unless a credentials file can be written there without loss."""
     if output.exists() or output.is_symlink():
         raise SetupError(
             f"{output} exists already and may be somebody's only copy",
@@ -199,7 +201,7 @@ def _check_new(output: Path) -> None:
         raise SetupError(f"there is no folder {output.parent}", "make it, or give another --output")
 
 
-def _give_to_caller(output: Path) -> None:
+def give_to_caller(output: Path) -> None:
     """Hand a file that sudo made to the person who typed sudo: viewers run without it."""
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     if os.geteuid() == 0 and uid.isdecimal() and gid.isdecimal():

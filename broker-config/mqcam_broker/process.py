@@ -74,14 +74,23 @@ def find_mosquitto() -> str:
 
 def first_listener(configuration: Path) -> Listener:
     """Return the first listener of a mosquitto.conf; raise NotSetUp when it has none."""
+    found = listeners(configuration)
+    if not found:
+        raise NotSetUp(
+            f"{configuration} has no line that begins with 'listener'",
+            "add one, for example: listener 8883",
+        )
+    return found[0]
+
+
+def listeners(configuration: Path) -> list[Listener]:
+    """Return all listeners of a mosquitto.conf."""
+    found = []
     for line in configuration.read_text("utf-8").splitlines():
         match line.split():
             case ["listener", port, *bind] if port.isdigit():
-                return Listener(port=int(port), bind=bind[0] if bind else None)
-    raise NotSetUp(
-        f"{configuration} has no line that begins with 'listener'",
-        "add one, for example: listener 8883",
-    )
+                found.append(Listener(port=int(port), bind=bind[0] if bind else None))
+    return found
 
 
 def running_broker(directory: BrokerDirectory) -> int | None:
@@ -139,22 +148,27 @@ def run_broker(
     *,
     on_ready: Callable[[Listener], None],
     on_line: Callable[[str], None],
+    meanwhile: Callable[[], bool] = lambda: False,
 ) -> int:
     """Run mosquitto in the foreground until it ends and return the exit code for our caller.
 
     SIGTERM, SIGINT and SIGHUP end it; a broker that ends because of them has ended well.
+    ``meanwhile`` is called every second and tells whether mosquitto has to be started anew.
     """
     program = find_mosquitto()
     directory.check()
     listener = first_listener(directory.configuration)
     _check_free(directory, listener)
-    with Child(on_line=on_line) as child:
-        child.start(
-            [program, "-c", str(directory.configuration)], user_id=_user_to_become(directory)
-        )
-        if _wait_ready(child, listener, directory):
-            on_ready(listener)
-        code = child.wait()
+    is_again = True
+    while is_again:
+        with Child(on_line=on_line) as child:
+            child.start(
+                [program, "-c", str(directory.configuration)], user_id=_user_to_become(directory)
+            )
+            if _wait_ready(child, listener, directory):
+                on_ready(listener)
+            code = child.wait(meanwhile)
+        is_again = child.was_told_to_start_anew and not child.was_told_to_stop
     if child.was_told_to_stop or code == 0:
         return 0
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -168,16 +182,9 @@ def _user_to_become(directory: BrokerDirectory) -> int | None:
 
     A process that changes its own user is no longer ended by the kernel when its parent is killed.
     """
-    if any(port < FIRST_FREE_PORT for port in _ports(directory.configuration)):
+    if any(each.port < FIRST_FREE_PORT for each in listeners(directory.configuration)):
         return None
     return directory.state.stat().st_uid
-
-
-def _ports(configuration: Path) -> Iterator[int]:
-    for line in configuration.read_text("utf-8").splitlines():
-        match line.split():
-            case ["listener", port, *_] if port.isdigit():
-                yield int(port)
 
 
 def _check_free(directory: BrokerDirectory, listener: Listener) -> None:

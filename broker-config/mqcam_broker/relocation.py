@@ -1,0 +1,50 @@
+"""Another place for the broker: decided, signed by the owner, told to everybody.
+
+It must not know the command line, nor who publishes what was signed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from mqcam.errors import UsageError
+from mqcam.files import write_atomically
+from mqcam.trust.ownerstate import BROKERS_MAX
+
+from mqcam_broker.addresses import broker_address
+from mqcam_broker.decree import change_state
+from mqcam_broker.process import listeners
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mqcam_broker.directory import BrokerDirectory
+    from mqcam_broker.settings import BrokerDecisions
+
+
+def move(
+    directory: BrokerDirectory, places: Sequence[str], *, owner_key: Path | None = None
+) -> BrokerDecisions:
+    """Decide and sign that the broker is reached at ``places``; return the decisions.
+
+    Raises UsageError for what no client could use, CredentialsError for the owner's key.
+    """
+    with directory.locked():
+        decisions = directory.read_decisions()
+        ports = [each.port for each in listeners(directory.configuration)]
+        ws_port = ports[1] if len(ports) > 1 else None
+        addresses = tuple(
+            dict.fromkeys(
+                str(broker_address(place, port=ports[0], ws_port=ws_port)) for place in places
+            )
+        )
+        if len(addresses) > BROKERS_MAX:
+            raise UsageError(f"{len(addresses)} addresses", f"give at most {BROKERS_MAX}")
+        owner = directory.read_owner_key(owner_key)
+        moved = dataclasses.replace(decisions, addresses=addresses)
+        # The state first: if we are interrupted, typing the same again does the rest.
+        change_state(directory, owner, lambda state: dataclasses.replace(state, brokers=addresses))
+        write_atomically(directory.decisions, moved.text().encode(), mode=0o644)
+    return moved
