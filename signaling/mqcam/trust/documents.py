@@ -47,10 +47,14 @@ class Certificate:
 
     def issue(self, owner: SigningKey, namespace: str) -> str:
         """Return the document, signed by the owner."""
-        body = {"v": _VERSION, "t": "certificate", "name": self.name, "key": self.key}
-        return _issue(
-            owner, Purpose.CERTIFICATE, _place(namespace, "d", self.name), self.key, body, self
-        )
+        body = {
+            "v": _VERSION,
+            "t": "certificate",
+            "name": self.name,
+            "key": self.key,
+            "serial": self.serial,
+        }
+        return _issue(owner, Purpose.CERTIFICATE, _place(namespace, "d", self.name), body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,8 @@ class Grant:
         }
         if self.expires is not None:
             body["expires"] = self.expires
-        return _issue(owner, Purpose.GRANT, _place(namespace, "v", self.name), self.key, body, self)
+        body["serial"] = self.serial
+        return _issue(owner, Purpose.GRANT, _place(namespace, "v", self.name), body)
 
     def covers(self, camera: str) -> bool:
         """Tell whether ``camera`` is among those that are meant."""
@@ -98,7 +103,7 @@ def read_certificate(text: str, *, owner: str, namespace: str) -> Certificate:
     except MalformedMessage as error:
         raise DocumentRefused("malformed", f"the certificate cannot be read: {error}") from error
     place = _place(namespace, "d", found.name)
-    _check(signature, owner, Purpose.CERTIFICATE, place, found.key, body)
+    _check(signature, owner, Purpose.CERTIFICATE, place=place, holder=found.key, body=body)
     return found
 
 
@@ -117,7 +122,7 @@ def read_grant(text: str, *, owner: str, namespace: str) -> Grant:
     except MalformedMessage as error:
         raise DocumentRefused("malformed", f"the grant cannot be read: {error}") from error
     place = _place(namespace, "v", found.name)
-    _check(signature, owner, Purpose.GRANT, place, found.key, body)
+    _check(signature, owner, Purpose.GRANT, place=place, holder=found.key, body=body)
     return found
 
 
@@ -133,19 +138,10 @@ def new_serial(random_bytes: bytes) -> str:
     return encode(random_bytes)
 
 
-def _issue(  # noqa: PLR0913  # one statement of the owner
-    owner: SigningKey,
-    purpose: Purpose,
-    place: str,
-    holder: str,
-    body: Mapping[str, object],
-    document: Certificate | Grant,
-) -> str:
-    values = {**body, "serial": document.serial}
-    content = json.dumps(values, separators=(",", ":")).encode("utf-8")
-    signature = sign(
-        owner, purpose, topic=place, body=content, recipient=signing_key_bytes(holder)
-    )
+def _issue(owner: SigningKey, purpose: Purpose, place: str, body: Mapping[str, object]) -> str:
+    content = json.dumps(body, separators=(",", ":")).encode("utf-8")
+    holder = signing_key_bytes(str(body["key"]))
+    signature = sign(owner, purpose, topic=place, body=content, recipient=holder)
     text = f"{encode(content)}.{encode(signature)}"
     if len(text) > DOCUMENT_MAX_CHARS:
         raise DocumentRefused("too-large", f"the {purpose} has {len(text)} characters: name fewer")
@@ -168,8 +164,8 @@ def _open(text: str, kind: str) -> tuple[Fields, bytes, bytes]:
     return fields, body, signature
 
 
-def _check(  # noqa: PLR0913  # one statement of the owner
-    signature: bytes, owner: str, purpose: Purpose, place: str, holder: str, body: bytes
+def _check(
+    signature: bytes, owner: str, purpose: Purpose, *, place: str, holder: str, body: bytes
 ) -> None:
     try:
         recipient = signing_key_bytes(holder)

@@ -130,7 +130,7 @@ def open_signed(payload: bytes, topic: str, purpose: Purpose) -> Opened:
 def sealed(
     key: SigningKey, topic: str, body: bytes, recipient: Recipient, *, reply_key: SealingKey
 ) -> bytes:
-    """Return a payload that ``recipient`` alone can read; raise LocalProtocolError for a bad key."""
+    """Return a payload that ``recipient`` alone can read; LocalProtocolError for a bad key."""
     try:
         reader, to = signing_key_bytes(recipient.key), sealing_key(recipient.seal_key)
         signature = sign(
@@ -168,9 +168,7 @@ def open_sealed(payload: bytes, topic: str, sealing: SealingKey, *, reader: Sign
     )
     if not is_good:
         raise Unauthentic("the signature is not good for this topic and these bytes")
-    return Opened(
-        body=body, key=signing_key_text(signer), seal_key=sealing_key_text(reply_key)
-    )
+    return Opened(body=body, key=signing_key_text(signer), seal_key=sealing_key_text(reply_key))
 
 
 def _info(topic: str) -> bytes:

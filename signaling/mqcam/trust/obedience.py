@@ -54,19 +54,23 @@ class OwnerWord:
             return
         try:
             state = read_owner_state(payload, self._topic, owner=self._owner)
-            if state.number < self.state.number:
-                raise DocumentRefused(
-                    "old",
-                    f"the owner's state {state.number} came after {self.state.number}: somebody "
-                    "holds back or replays the owner's word",
-                )
         except DocumentRefused as error:
-            if error.text != self._refused:
-                self._refused = error.text
-                logger.warning("owner's state refused", extra=fields(reason=error.text))
+            self._refuse(error.text)
             return
-        if state.number == self.state.number:
-            return
+        if state.number < self.state.number:
+            self._refuse(
+                f"state {state.number} came after state {self.state.number}: somebody holds back "
+                "or replays the owner's word"
+            )
+        elif state.number > self.state.number:
+            self._obey(state, payload)
+
+    def _refuse(self, why: str) -> None:
+        if why != self._refused:
+            self._refused = why
+            logger.warning("owner's state refused", extra=fields(reason=why))
+
+    def _obey(self, state: OwnerState, payload: bytes) -> None:
         self.state = state
         self._keep(payload)
         logger.info("owner's state", extra=fields(number=state.number, revoked=len(state.revoked)))

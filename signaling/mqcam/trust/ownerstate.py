@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mqcam.errors import DocumentRefused, MalformedMessage, Unauthentic
 from mqcam.protocol.fields import INTEGER_MAX, read_object
 from mqcam.trust.envelope import open_signed, signed
-from mqcam.trust.keys import SigningKey
 from mqcam.trust.signing import Purpose
+
+if TYPE_CHECKING:
+    from mqcam.trust.keys import SigningKey
 
 PAYLOAD_MAX_BYTES = 60_000
 """Below the 64 KiB that the shipped broker takes."""

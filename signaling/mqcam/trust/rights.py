@@ -68,27 +68,28 @@ class ViewerTrust:
         return _denied(f"nobody let {viewer} in: ask the camera's owner for a grant, or pair")
 
     def _judge(self, viewer: str, key: str, text: str) -> frozenset[str] | Denial:
-        found = self._good.get(text) or self._read(text)
-        if isinstance(found, Denial):
-            return found
-        if found.name != viewer:
-            return _denied(f"the grant that {viewer} shows belongs to {found.name}")
-        if found.key != key:
-            return _denied(f"the grant of {viewer} is for another key than the one it has")
-        if found.serial in self._revoked:
-            return _denied(f"the grant of {viewer} was revoked: ask the owner for a new one")
-        if not found.covers(self._device):
-            return _denied(f"the grant of {viewer} does not name the camera {self._device}")
-        if found.expires is not None:
-            now = self._second()
-            if now is None:
-                return _denied(
-                    f"the grant of {viewer} ends one day, and this camera does not know the time: "
-                    "wait until its clock is set, or ask for a grant without an end"
-                )
-            if now >= found.expires:
-                return _denied(f"the grant of {viewer} has ended: ask the owner for a new one")
-        return frozenset(found.rights) & frozenset(RIGHTS)
+        grant = self._good.get(text) or self._read(text)
+        if isinstance(grant, Denial):
+            return grant
+        why = self._objection(grant, viewer, key)
+        return _denied(why) if why else frozenset(grant.rights) & frozenset(RIGHTS)
+
+    def _objection(self, grant: Grant, viewer: str, key: str) -> str:
+        """Return why a grant does not help this viewer here and now; empty if it does."""
+        whose = f"the grant of {viewer}"
+        now = None if grant.expires is None else self._second()
+        objections = {
+            f"the grant that {viewer} shows belongs to {grant.name}": grant.name != viewer,
+            f"{whose} is for another key than the one it has": grant.key != key,
+            f"{whose} was revoked: ask the owner for a new one": grant.serial in self._revoked,
+            f"{whose} does not name the camera {self._device}": not grant.covers(self._device),
+            f"{whose} ends one day, and this camera does not know the time: wait until its clock "
+            "is set, or ask for a grant without an end": grant.expires is not None and now is None,
+            f"{whose} has ended: ask the owner for a new one": now is not None
+            and grant.expires is not None
+            and now >= grant.expires,
+        }
+        return next((why for why, is_true in objections.items() if is_true), "")
 
     def _read(self, text: str) -> Grant | Denial:
         signers = (*filter(None, (self._owner,)), *self._authorized.authorities)

@@ -22,7 +22,7 @@ class Purpose(StrEnum):
     OWNER_STATE = "owner-state"
 
 
-def sign(  # noqa: PLR0913  # the parts of one statement
+def sign(
     key: SigningKey,
     purpose: Purpose,
     *,
@@ -32,10 +32,19 @@ def sign(  # noqa: PLR0913  # the parts of one statement
     reply_key: bytes = b"",
 ) -> bytes:
     """Return the signature of ``body`` for one purpose, topic and reader."""
-    return key.sign(statement(purpose, topic, key.public_bytes, recipient, reply_key, body))
+    return key.sign(
+        statement(
+            purpose,
+            key.public_bytes,
+            topic=topic,
+            body=body,
+            recipient=recipient,
+            reply_key=reply_key,
+        )
+    )
 
 
-def is_valid(  # noqa: PLR0913  # the parts of one statement
+def is_valid(
     signature: bytes,
     signer: bytes,
     purpose: Purpose,
@@ -46,17 +55,20 @@ def is_valid(  # noqa: PLR0913  # the parts of one statement
     reply_key: bytes = b"",
 ) -> bool:
     """Tell whether ``signer`` signed exactly this."""
-    said = statement(purpose, topic, signer, recipient, reply_key, body)
+    said = statement(
+        purpose, signer, topic=topic, body=body, recipient=recipient, reply_key=reply_key
+    )
     return is_signed(said, signature, signer)
 
 
-def statement(  # noqa: PLR0913  # the parts of one statement
+def statement(
     purpose: Purpose,
-    topic: str,
     signer: bytes,
-    recipient: bytes,
-    reply_key: bytes,
+    *,
+    topic: str,
     body: bytes,
+    recipient: bytes = b"",
+    reply_key: bytes = b"",
 ) -> bytes:
     """Return the bytes that are signed (docs/protocol.md 3): each part with its length before it.
 

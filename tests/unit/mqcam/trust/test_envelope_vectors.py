@@ -32,7 +32,14 @@ def test_a_statement(vector: Vector) -> None:
     reply_key = b""
     if vector["reply_key"]:
         reply_key = sealing_key(vector["reply_key"]).public_bytes_raw()
-    said = statement(purpose, vector["topic"], key.public_bytes, recipient, reply_key, body)
+    said = statement(
+        purpose,
+        key.public_bytes,
+        topic=vector["topic"],
+        body=body,
+        recipient=recipient,
+        reply_key=reply_key,
+    )
     signature = bytes.fromhex(vector["signature_hex"])
     parts = {
         "topic": vector["topic"],
