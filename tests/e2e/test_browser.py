@@ -193,7 +193,7 @@ async def test_a_page_reads_the_examples_of_the_wire(chromium: Chromium, site: s
     assert accepted == UNSEEN
 
 
-@pytest.mark.parametrize("file", ["keys.json", "envelopes.json", "documents.json"])
+@pytest.mark.parametrize("file", ["keys.json", "envelopes.json", "documents.json", "pairing.json"])
 async def test_a_page_runs_the_examples_of_keys_seals_and_documents(
     chromium: Chromium, site: str, file: str
 ) -> None:

@@ -1,9 +1,10 @@
-// Runs the examples of tests/vectors/: what this page makes of sections 3 and 12 is what they mean.
+// Runs the examples of tests/vectors/: what this page makes of sections 3, 12 and 13 is what they mean.
 // It must not know MQTT or WebRTC. Every test returns what is wrong with an example, or nothing.
 
 import { covers, readCertificate, readGrant, readOwnerState, Refused } from "./documents.js";
 import { Unauthentic, openSealed, openSigned, sealed, signed, statement } from "./envelope.js";
 import { open, seal } from "./hpke.js";
+import { LineUnusable, deviceProof, readLine, unpack, viewerProof } from "./pairing.js";
 import {
   KeyUnusable, decode, encode, fingerprint, isSigned, join, readSigningKey, sealingBytes, sealingKey, sign,
   signingBytes,
@@ -140,6 +141,30 @@ const RUNS = {
     owner_states_refused: (vector) => refused(
       vector, () => readOwnerState(bytes(vector.payload_hex), vector.topic, vector.owner),
     ),
+  },
+  "pairing.json": {
+    async proofs(vector) {
+      const parties = {
+        namespace: vector.namespace, device: vector.device, deviceKey: vector.device_key, viewer: vector.viewer,
+        viewerKey: vector.viewer_key, session: vector.session,
+      };
+      const secret = bytes(vector.secret_hex);
+      return differences(
+        { viewer: await viewerProof(secret, parties), device: await deviceProof(secret, parties, vector.re, vector.rights) },
+        { viewer: vector.viewer_mac, device: vector.device_mac },
+      );
+    },
+    async lines(vector) {
+      const { secret, ...found } = await readLine(vector.line);
+      const holds = secret === undefined ? found : { ...found, secret_hex: hex(secret) };
+      return differences(
+        { content: asText(await unpack(vector.line)), holds }, { content: vector.content, holds: vector.holds },
+      );
+    },
+    async lines_refused(vector) {
+      const error = await thrown(() => readLine(vector.line));
+      return error instanceof LineUnusable ? [] : [`read: ${error}`];
+    },
   },
 };
 
