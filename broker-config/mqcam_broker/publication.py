@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mqcam.broker import BrokerAddress, BrokerSettings, Scheme
-from mqcam.errors import BrokerError
+from mqcam.errors import BrokerError, BrokerRefused
 from mqcam.protocol.topics import Namespace, new_client_id
 from mqcam.transport import Outgoing
 
@@ -44,6 +44,9 @@ def publish_state(directory: BrokerDirectory) -> Publication:
     message = Outgoing(topic=topic, payload=read_payload(directory), retain=True, ttl_s=math.inf)
     try:
         asyncio.run(_publish(owner_settings(directory), message))
+    except BrokerRefused:
+        problem = f"it runs with other passwords than those in {directory.path}: start it again"
+        return Publication(is_done=False, problem=problem)
     except BrokerError as error:
         return Publication(is_done=False, problem=str(error))
     except TimeoutError:
