@@ -119,6 +119,7 @@ class Presence:
         """Follow a camera's status inside the block; raises SessionError when it is not there."""
         topic = self._topics.status(camera)
         if self._watched[camera] == 0:
+            self._refused.pop(camera, None)  # what comes now decides, not an earlier forgery
             await self._broker.subscribe(Subscription(topic=topic))
         self._watched[camera] += 1
         try:

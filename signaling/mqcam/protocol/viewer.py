@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from mqcam.protocol.verdict import Denial
 
 
+_NO_STATUS = frozenset({Drop.UNAUTHENTIC, Drop.MALFORMED, Drop.UNSUPPORTED_VERSION, Drop.DOWNGRADE})
+
 Vouch: TypeAlias = "Callable[[str, str, Status], Denial | None]"
 """Takes a device's name, the key that signed its status and the status; returns why not."""
 
@@ -154,7 +156,9 @@ class ViewerEndpoint:
             self._refuse_unread(message.topic, taken, now)
         elif taken.message.v < self._highest_version(taken.names.device):
             text = f"{taken.names.device} spoke a higher version before"
-            self._engine.reject(message.topic, Drop.DOWNGRADE, text)
+            self._refuse_unread(
+                message.topic, Refusal(code=Drop.DOWNGRADE, text=text, names=taken.names), now
+            )
         elif taken.names.kind is Kind.STATUS:
             self._receive_status(message.topic, taken, now)
             self._offer_again_after_a_new_key(taken.names.device, now)
@@ -247,6 +251,11 @@ class ViewerEndpoint:
     def _refuse_unread(self, topic: str, refusal: Refusal, now: float) -> None:
         self._engine.reject(topic, refusal.code, refusal.text)
         names = refusal.names
+        if names is not None and names.kind is Kind.STATUS and refusal.code in _NO_STATUS:
+            # Else somebody would wait for a camera that the broker seems not to know.
+            text = f"what stands as the status of {names.device} is not believed: {refusal.text}"
+            code = refusal.code.value
+            self._engine.emit(StatusRefused(device=names.device, code=code, text=text))
         if names is None or refusal.received is None:
             return
         # The device speaks only newer versions than we do: waiting cures nothing.

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import pytest
 from mqcam.errors import LocalProtocolError
+from mqcam.protocol.codec import encode
 from mqcam.protocol.effects import Ended, Renamed, Send, StatusChanged, StatusRefused
-from mqcam.protocol.envelope import Opened, Recipient
 from mqcam.protocol.messages import Offer, Status
 from mqcam.protocol.verdict import Denial
 from mqcam.testing import PlainEnvelope
 from support.endpoints import codes, make_viewer, on_status, sent
 
+if TYPE_CHECKING:
+    from mqcam.protocol.envelope import Opened, Recipient
+
 STATUS = Status(n=1, state="online", boot="b1", nonce="nonce1", seal_key="first")
 NOT_OURS = Denial(code="unknown-key", text="nobody vouches for cam")
 
 
-def refuse(device: str, key: str, status: Status) -> Denial:  # noqa: ARG001
+def refuse(device: str, key: str, status: Status) -> Denial:
     return NOT_OURS
 
 
@@ -101,3 +106,23 @@ def test_replayed_status_of_an_earlier_start_is_not_believed() -> None:
     viewer.receive(on_status(restarted), 1.0)
     assert codes(viewer.receive(on_status(replace(STATUS, n=9)), 2.0)) == ["old-status"]
     assert viewer.devices == {"cam": restarted}
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b"", "unauthentic"),
+        (b'{"v":1,"t":"status"}', "malformed"),
+        (b'{"v":2,"t":"status"}', "unsupported-version"),
+        (encode(STATUS), "downgrade"),
+    ],
+)
+def test_status_that_cannot_be_read_is_told(payload: bytes, code: str) -> None:
+    """Else the camera would seem to be unknown to the broker."""
+    viewer = make_viewer(highest_version=lambda _: 2)
+    effects = viewer.receive(on_status(payload), 0.0)
+    assert codes(effects) == [code]
+    told = effects[1]
+    assert isinstance(told, StatusRefused)
+    assert (told.device, told.code) == ("cam", code)
+    assert viewer.devices == {}
