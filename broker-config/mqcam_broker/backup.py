@@ -48,6 +48,8 @@ MODES: Mapping[str, int] = {
     "passwd": SECRET_MODE,
     "server.crt": PUBLIC_MODE,
     "server.key": SECRET_MODE,
+    "turn.secret": SECRET_MODE,
+    "turn.yaml": PUBLIC_MODE,
 }
 """Every file that an archive may hold, and its mode in a directory."""
 FILE_MAX_BYTES = 32 * 1024 * 1024

@@ -18,7 +18,7 @@ from mqcam.errors import MqcamError
 from mqcam.exits import OK, exit_code
 from mqcam.files import reason
 
-from mqcam_broker import archive, founding, roster, shipped, upkeep
+from mqcam_broker import archive, foreign, founding, relay, roster, shipped, upkeep
 from mqcam_broker.audit import cli as audit
 from mqcam_broker.authority import expiry
 from mqcam_broker.chatter import shown
@@ -82,6 +82,7 @@ def _parser() -> Parser:
     roster.add_commands(commands, common)
     upkeep.add_upkeep(commands, common)
     archive.add_archives(commands, common)
+    foreign.add_foreign(commands, common)
     run = commands.add_parser(
         "run",
         parents=[common],
@@ -89,6 +90,7 @@ def _parser() -> Parser:
         description="Run the broker until Ctrl-C, SIGTERM, or the end of the terminal.",
     )
     run.add_argument("--verbose", action="store_true", help="show who comes and goes")
+    relay.add_run_option(run)
     run.set_defaults(command=_run)
     audit.add_verbs(commands)
     return parser
@@ -96,6 +98,7 @@ def _parser() -> Parser:
 
 def _run(options: argparse.Namespace) -> int:
     directory = BrokerDirectory(options.dir)
+    directory.check_own()
     find_mosquitto()
     read_members(directory)
     vigil = Vigil(directory, say=lambda text: _say(f"mqcam-broker: {text}"))
@@ -114,7 +117,13 @@ def _run(options: argparse.Namespace) -> int:
         if text is not None:
             print(text, file=sys.stderr, flush=True)
 
-    code = run_broker(directory, on_ready=say_ready, on_line=say_line, meanwhile=vigil.look)
+    with relay.beside(directory, options, say=_say) as look_at_relay:
+        code = run_broker(
+            directory,
+            on_ready=say_ready,
+            on_line=say_line,
+            meanwhile=lambda: look_at_relay() or vigil.look(),
+        )
     print("broker stopped", flush=True)
     return code
 

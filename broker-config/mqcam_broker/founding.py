@@ -17,7 +17,7 @@ from mqcam.exits import OK
 from mqcam.files import read_bounded
 from mqcam.trust.keys import fingerprint
 
-from mqcam_broker import shipped
+from mqcam_broker import relay, shipped
 from mqcam_broker.addresses import broker_address, hosts_of, own_hosts
 from mqcam_broker.authority import Identity, check_public
 from mqcam_broker.creation import Plan, create, default_user
@@ -26,6 +26,7 @@ from mqcam_broker.names import check_name
 from mqcam_broker.phrases import dir_option
 from mqcam_broker.process import find_mosquitto
 from mqcam_broker.settings import BrokerDecisions
+from mqcam_broker.turn import TurnFiles
 
 if TYPE_CHECKING:
     from mqcam.commandline import Parser
@@ -103,6 +104,7 @@ def _add_choices(init: Parser) -> None:
         "want one (default: make an authority for this broker)",
     )
     init.add_argument("--key", type=Path, metavar="FILE", help="the key of --certificate")
+    relay.add_init_options(init)
 
 
 def _port(text: str) -> int:
@@ -121,14 +123,17 @@ def _ip(text: str) -> str:
 
 def _init(options: argparse.Namespace) -> int:
     directory = BrokerDirectory(options.dir)
+    turn = relay.planned(options)
     create(directory, _plan(options))
+    if turn is not None:
+        TurnFiles(directory).set_up(turn)
     decisions = directory.read_decisions()
     key = options.owner_key or directory.owner_key
     print(f"The broker is set up in {directory.path}.")
     print("Devices and viewers will look for it at " + ", ".join(decisions.addresses) + ".")
     print(f"The owner's key is {key}, fingerprint {fingerprint(directory.read_owner())}.")
     where = dir_option(options)
-    print(f"Next: mqcam-broker run{where}")
+    print(f"Next: mqcam-broker run{' --turn' if turn is not None else ''}{where}")
     print(f"and:  mqcam-broker add-device front-door{where}")
     print(f"Keep a copy of {directory.path} and of that key: without them everybody needs new")
     print("credentials, and whoever has the key lets himself in.")

@@ -15,13 +15,13 @@ from mqcam.errors import SetupError
 from mqcam.trust.documents import SERIAL_BYTES, Certificate, Grant, new_serial
 from mqcam.trust.keys import SigningKey
 
-from mqcam_broker.authority import SERVER_NAME
 from mqcam_broker.decree import revoke
 from mqcam_broker.members import Member
 from mqcam_broker.names import check_name
 from mqcam_broker.passwords import new_password, password_hash
 from mqcam_broker.process import Reload, reload_broker
 from mqcam_broker.publication import Publication, publish_state
+from mqcam_broker.turn import RelayAccess, TurnFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,8 +145,10 @@ def _introduce(
     decisions = directory.read_decisions()
     identity = SigningKey.generate() if admission.public_key is None else None
     key = identity.public if identity is not None else str(admission.public_key)
-    serial, password = new_serial(secrets.token_bytes(SERIAL_BYTES)), new_password()
+    serial, is_shared = new_serial(secrets.token_bytes(SERIAL_BYTES)), decisions.shared_user
+    password = directory.read_owner_password() if is_shared else new_password()
     is_device = admission.kind == "device"
+    relay = TurnFiles(directory).access() if is_device else RelayAccess()
     member = Member(
         kind=admission.kind,
         name=admission.name,
@@ -162,14 +164,16 @@ def _introduce(
         name=admission.name,
         namespace=decisions.namespace,
         broker=decisions.addresses,
-        server_name=None if decisions.public_certificate else SERVER_NAME,
+        server_name=directory.fixed_name(),
         ca=directory.read_authority(),
-        username=admission.name,
+        username=decisions.shared_user or admission.name,
         password=password,
         identity=identity.secret_text() if identity is not None else None,
         owner=owner.public,
         certificate=_certificate(member).issue(owner, decisions.namespace) if is_device else None,
         grant=None if is_device else grant_of(member).issue(owner, decisions.namespace),
+        turn=relay.urls,
+        turn_secret=relay.secret,
     )
     return member, credentials
 
