@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING
 
 from mqcam.driver import Driver, outgoing
 from mqcam.log import fields
-from mqcam.protocol.effects import Effect, Ended, RemoteCandidates, Send, Started
+from mqcam.protocol.effects import (
+    Effect,
+    Ended,
+    PairRequested,
+    RemoteCandidates,
+    Send,
+    Started,
+)
 from mqcam.protocol.messages import CaptureState, Clock, IceServer
 
 from mqcam_device.peers import Peers
 from mqcam_device.wallclock import believable_second, changes, is_synchronised
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mqcam.ice import IceSettings
     from mqcam.mqtt import BrokerState, MqttSession
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from mqcam.protocol.effects import SessionKey
     from mqcam.servers import IceServer as OurIceServer
     from mqcam.transport import Outgoing
+    from mqcam.trust.pairing import Reply
 
     from mqcam_device.capture.process import CaptureProcess
     from mqcam_device.hub import Hub
@@ -51,12 +59,14 @@ class Agent:
         capture: CaptureProcess,
         ice: IceSettings,
         lender: Lender,
+        on_pair: Callable[[PairRequested], None],
         deadlines: Deadlines,
     ) -> None:
         self._endpoint = endpoint
         self._hub = hub
         self._capture = capture
         self._lender = lender
+        self._on_pair = on_pair
         self._peers = Peers(
             signaling=self, hub=hub, ice=ice, lend=lender.lend, connect_s=deadlines.connect_s
         )
@@ -112,6 +122,11 @@ class Agent:
     def judge_viewers(self) -> None:
         """End the sessions of viewers who have no right to view any more."""
         self._apply(self._endpoint.judge_again(self._now()))
+
+    def reply_to_visitors(self, replies: Sequence[Reply]) -> None:
+        """Send what those are told who asked to be let in."""
+        for each in replies:
+            self._apply(self._endpoint.reply_to_pair(each.key, each.seal_key, each.message))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve viewers until ``stop``; ends earlier only by a mistake in the composition."""
@@ -232,6 +247,8 @@ class Agent:
                     extra=fields(viewer=key.peer, session=key.session, code=code, text=text),
                 )
                 self._peers.end(key)
+            case PairRequested():
+                self._on_pair(effect)
             case _:
                 raise RuntimeError(f"a device has no use for {type(effect).__name__}")
 

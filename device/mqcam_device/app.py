@@ -30,6 +30,7 @@ from mqcam_device.hub import Hub
 from mqcam_device.lending import Lender
 from mqcam_device.media import SourceSettings
 from mqcam_device.notify import Notifier
+from mqcam_device.reception import Reception
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
 from mqcam_device.trust import Trust
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from mqcam.broker import BrokerSettings, BrokerState
     from mqcam.credentials import Credentials
+    from mqcam.protocol.effects import PairRequested
     from mqcam.transport import Incoming
     from mqcam.trust.ownerstate import OwnerState
 
@@ -114,7 +116,18 @@ class App:
                 device=credentials.name,
                 second=believable_second,
             ),
+            on_pair=self._pair_requested,
             deadlines=timers,
+        )
+        self._reception = Reception(
+            credentials,
+            key=self._trust.identity.public,
+            authorized=self._trust.authorized,
+            send=self.agent.reply_to_visitors,
+            judge=self.agent.judge_viewers,
+            sessions=lambda: endpoint.sessions,
+            random_bytes=secrets.token_bytes,
+            clock=time.monotonic,
         )
         self._notifier = Notifier()
         self._whereabouts = Whereabouts(
@@ -128,7 +141,7 @@ class App:
         self.agent.bind(self._session)
         self._control = ControlServer(
             credentials.name,
-            {"status": self._status, "viewers": self._viewers},
+            {"status": self._status, "viewers": self._viewers, **self._reception.verbs},
             runtime_dir=folders.runtime_folder(settings.runtime_dir),
         )
 
@@ -202,6 +215,9 @@ class App:
         self.agent.broker_changed(state)
         self._notifier.status(self.agent.broker_text)
 
+    def _pair_requested(self, requested: PairRequested) -> None:
+        self._reception.request(requested)
+
     def _egress_failed(self, key: Hashable, _error: Exception) -> None:
         if isinstance(key, SessionKey):
             self.agent.egress_failed(key)
@@ -210,7 +226,7 @@ class App:
         return self.agent.status()
 
     async def _viewers(self, _request: dict[str, object]) -> dict[str, object]:
-        return {"viewers": self.agent.viewers()}
+        return {"viewers": self.agent.viewers(), "allowed": self._reception.allowed()}
 
 
 def _call_later(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:

@@ -25,6 +25,7 @@ from mqcam_device.servers import read_servers, secrets_of
 from mqcam_device.settings import load_settings
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from mqcam_device.settings import DeviceSettings
@@ -48,7 +49,9 @@ def parser() -> Parser:
             "look for mistakes in configuration, credentials, film and folders; start nothing",
         ),
         ("status", "ask the running agent how it is"),
-        ("viewers", "ask the running agent who is watching"),
+        ("viewers", "ask the running agent who is watching, and whom this camera lets in"),
+        ("pair", "let a viewer in who has no grant of an owner: an invitation, then a y here"),
+        ("revoke", "shut a viewer out of this camera; one that watches is cut off at once"),
     ):
         verb_parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
         verb_parser.add_argument(
@@ -60,7 +63,36 @@ def parser() -> Parser:
         )
         if verb in {"status", "viewers"}:
             verb_parser.add_argument("--json", action="store_true", help="print one JSON object")
+        if verb == "pair":
+            _add_pairing(verb_parser)
+        if verb == "revoke":
+            verb_parser.add_argument("viewer", metavar="NAME", help="as 'viewers' shows it")
     return main_parser
+
+
+def _add_pairing(parser_: Parser) -> None:
+    parser_.add_argument(
+        "--name", default="", help="the name that the viewer shall have (default: it chooses)"
+    )
+    parser_.add_argument(
+        "--right",
+        default="view",
+        metavar="RIGHTS",
+        help="what it may do: some of view,talk,control (default: %(default)s)",
+    )
+    parser_.add_argument(
+        "--share-account",
+        action="store_true",
+        help="put this camera's own account at the broker into the invitation. For brokers with "
+        "one account for all; where each has its own, the broker would take the viewer for the "
+        "camera, and 'mqcam-broker add-viewer' makes it one. Brokers without accounts need none",
+    )
+    parser_.add_argument(
+        "--qr",
+        type=Path,
+        metavar="FILE",
+        help="write the invitation as a picture too, .png or .svg, which only you can read",
+    )
 
 
 def run(config: Path) -> None:
@@ -121,6 +153,7 @@ def ask_agent(config: Path, verb: str, *, as_json: bool) -> None:
         print(json.dumps(reply))
     elif verb == "viewers":
         print_viewers(reply)
+        print_allowed(reply)
     else:
         print_status(reply)
 
@@ -146,6 +179,41 @@ def print_viewers(reply: dict[str, object]) -> None:
         print(f"{viewer['viewer']:20} {state:>12}  {viewer['path'] or ''}")
 
 
+def print_allowed(reply: dict[str, object]) -> None:
+    """Print one line per viewer that was let in or shut out here."""
+    allowed = reply.get("allowed")
+    if not isinstance(allowed, list) or not allowed:
+        return
+    print("\nlet in at this camera:")
+    for each in allowed:
+        rights = "shut out" if each["revoked"] else ",".join(each["rights"])
+        print(f"{each['viewer']:20} {rights:>12}  {each['fingerprint']}")
+
+
+def pair(options: argparse.Namespace) -> int:
+    """Let a viewer in, with a person at this terminal."""
+    from mqcam_device import doorstep  # noqa: PLC0415 - `status` need not wait for it
+
+    terminal = doorstep.Terminal()
+    name, folder = whom_to_ask(load_settings(options.config))
+    return doorstep.pair(
+        lambda verb, args=None: ask(name, verb, folder, args),
+        terminal,
+        rights=options.right.split(","),
+        name=options.name,
+        is_account_shared=options.share_account,
+        picture=options.qr,
+    )
+
+
+def revoke(config: Path, viewer: str) -> None:
+    """Shut a viewer out."""
+    name, folder = whom_to_ask(load_settings(config))
+    reply = ask(name, "revoke", folder, {"viewer": viewer})
+    cut = f"; {reply['sessions']} of its sessions ended" if reply["sessions"] else ""
+    print(f"{viewer} is shut out of {name}{cut}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     main_parser = parser()
@@ -157,6 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(options.config)
         elif options.verb == "check":
             return check(options.config)
+        elif options.verb == "pair":
+            return pair(options)
+        elif options.verb == "revoke":
+            revoke(options.config, options.viewer)
         else:
             ask_agent(options.config, options.verb, as_json=options.json)
     except (ConfigError, CredentialsError) as error:

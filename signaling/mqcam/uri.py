@@ -20,6 +20,7 @@ from mqcam.config import decode
 from mqcam.credentials import Credentials
 from mqcam.errors import ConfigError, KeyUnusable, MalformedMessage, UriUnusable
 from mqcam.protocol.fields import Fields, read_object
+from mqcam.protocol.topics import is_id
 from mqcam.trust import keys
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Invitation:
     key: str
     secret: bytes = field(repr=False)
     way: Credentials = field(repr=False)
+    visitor: str = ""
+    """The name that the camera would like its visitor to have."""
 
     @property
     def camera(self) -> str:
@@ -85,6 +88,7 @@ def invitation_uri(invitation: Invitation) -> str:
         "t": _PAIR,
         "key": invitation.key,
         "secret": keys.encode(invitation.secret),
+        "visitor": invitation.visitor or None,
         **_way(invitation.way),
     }
     return _pack(values)
@@ -169,7 +173,10 @@ def _read_invitation(fields: Fields) -> Invitation:
     secret = keys.decode(fields.text("secret", limit=64))
     if len(secret) != SECRET_BYTES:
         raise UriUnusable("holds a secret of the wrong length")
-    return Invitation(key=key, secret=secret, way=_credentials(fields, {}))
+    visitor = fields.text("visitor", limit=64, default="")
+    if visitor and not is_id(visitor):
+        raise UriUnusable("asks for an impossible name")
+    return Invitation(key=key, secret=secret, way=_credentials(fields, {}), visitor=visitor)
 
 
 def _credentials(fields: Fields, more: Mapping[str, object]) -> Credentials:

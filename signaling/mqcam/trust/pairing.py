@@ -137,6 +137,11 @@ class PairingDesk:
         self._window = _Window(secret=secret, rights=tuple(rights), until=now + WINDOW_S)
         return replies
 
+    @property
+    def rights(self) -> tuple[str, ...]:
+        """Return what whoever is let in may do."""
+        return () if self._window is None else self._window.rights
+
     def is_open(self, now: float) -> bool:
         """Tell whether somebody could still be let in."""
         return self._window is not None and self._window.is_open and now < self._window.until
@@ -168,17 +173,14 @@ class PairingDesk:
             return _error(requested, DECLINED, "no viewer may have this name: take another")
         return _error(requested, WAITS if self._admit(window, requested) else BUSY)
 
-    def accept(
-        self, number: int, now: float
-    ) -> tuple[Visitor, tuple[str, ...], list[Reply]] | None:
-        """Let one in and close the window for all others.
+    def accept(self, number: int, now: float) -> list[Reply]:
+        """Let one in, close the window for all others, and return what they are told.
 
-        Returns who it is, the rights and what everybody is told; None if he waits no longer. The
-        rights must be kept before the replies are sent.
+        What is to be kept of the viewer must be kept before these are sent.
         """
         window, request = self._waiting(number, now)
         if window is None or request is None:
-            return None
+            return []
         requested = request.requested
         paired = Paired(
             re=requested.re,
@@ -193,7 +195,7 @@ class PairingDesk:
         window.waiting.remove(request)
         reply = Reply(key=requested.key, seal_key=requested.seal_key, message=paired)
         window.said[requested.key] = (requested.re, reply)
-        return request.visitor, window.rights, [reply, *self._dismiss(window)]
+        return [reply, *self._dismiss(window)]
 
     def decline(self, number: int, now: float) -> list[Reply]:
         """Say no to one; the window stays open for others."""
