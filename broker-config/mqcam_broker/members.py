@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Self, get_args
 
 from mqcam.credentials import Kind
@@ -45,10 +44,6 @@ class Member:
     rights: tuple[str, ...] = ()
     expires: int | None = None
     """The Unix second at which a viewer's grant ends."""
-
-    def covers(self, camera: str) -> bool:
-        """Tell whether the grant of this viewer covers ``camera``."""
-        return any(fnmatchcase(camera, pattern) for pattern in self.cameras)
 
     def line(self) -> str:
         """Return the member as one line."""

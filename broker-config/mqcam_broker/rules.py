@@ -7,6 +7,7 @@ viewer.
 
 from __future__ import annotations
 
+from fnmatch import filter as matching
 from typing import TYPE_CHECKING
 
 from mqcam.protocol.topics import Namespace
@@ -50,7 +51,7 @@ def _device_rights(topics: Namespace, name: str) -> Iterator[str]:
 
 def _viewer_rights(topics: Namespace, viewer: Member, devices: Sequence[str]) -> Iterator[str]:
     yield f"read {topics.viewer_filter(viewer.name)}"
-    covered = [name for name in devices if viewer.covers(name)]
+    covered = sorted({name for pattern in viewer.cameras for name in matching(devices, pattern)})
     if EVERY_CAMERA not in viewer.cameras and 2 * len(covered) <= len(devices):
         for camera in covered:
             yield f"read {topics.name}/v1/d/{camera}/status"
