@@ -40,6 +40,17 @@ def broker_address(text: str, *, port: int, ws_port: int | None = None) -> Broke
     return dataclasses.replace(address, port=own_port)
 
 
+def existing_addresses(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the addresses of somebody else's broker, in which nothing is assumed.
+
+    Raises UsageError for what is no URL of a broker.
+    """
+    try:
+        return tuple(dict.fromkeys(str(BrokerAddress.parse(text)) for text in texts))
+    except BrokerAddressError as error:
+        raise UsageError(str(error), "give a URL, for example mqtts://ha.local:8883") from error
+
+
 def own_hosts() -> tuple[str, ...]:
     """Return this machine's addresses for others, the mDNS name last as the slowest to answer."""
     found = [str(address) for address in _interface_addresses()]

@@ -71,7 +71,7 @@ def create(directory: BrokerDirectory, plan: Plan) -> None:
         directory.path.mkdir(mode=0o755, parents=True, exist_ok=True)
         _fill(directory, plan, user, owner)
     except BaseException:
-        _clear(directory, keep_folder=existed)
+        clear(directory, keep_folder=existed)
         raise
 
 
@@ -86,11 +86,7 @@ def _fill(
 ) -> None:
     directory.state.mkdir(mode=0o700)
     _write_certificates(directory, plan)
-    if plan.owner_key is None:
-        write_atomically(directory.owner_key, f"{owner.secret_text()}\n".encode())
-    write_atomically(directory.owner_public, f"{owner.public}\n".encode(), mode=0o644)
-    state = first_state(owner, plan.decisions.namespace)
-    write_atomically(directory.owner_state, state, mode=0o644)
+    write_owner(directory, owner, plan.decisions, keeps_key=plan.owner_key is None)
     write_atomically(directory.owner_password, f"{new_password()}\n".encode())
     configuration = shipped.configuration(
         directory=directory.path,
@@ -115,6 +111,17 @@ def _fill(
     write_atomically(directory.members, Members().text().encode())
     write_atomically(directory.decisions, plan.decisions.text().encode(), mode=0o644)
     directory.write_members(Members())
+
+
+def write_owner(
+    directory: BrokerDirectory, owner: SigningKey, decisions: BrokerDecisions, *, keeps_key: bool
+) -> None:
+    """Write the owner's public key and first state, and the private key if it is kept here."""
+    if keeps_key:
+        write_atomically(directory.owner_key, f"{owner.secret_text()}\n".encode())
+    write_atomically(directory.owner_public, f"{owner.public}\n".encode(), mode=0o644)
+    state = first_state(owner, decisions.namespace)
+    write_atomically(directory.owner_state, state, mode=0o644)
 
 
 def _write_certificates(directory: BrokerDirectory, plan: Plan) -> None:
@@ -155,10 +162,9 @@ def _check_reachable(path: Path, user: pwd.struct_passwd) -> None:
             )
 
 
-def _clear(directory: BrokerDirectory, *, keep_folder: bool) -> None:
+def clear(directory: BrokerDirectory, *, keep_folder: bool) -> None:
     """Remove what ``create`` made; it began with nothing."""
-    authority_files = (directory.ca_certificate, directory.ca_key)
-    for path in (*directory.parts(), *authority_files, directory.owner_key, directory.decisions):
+    for path in directory.path.iterdir() if directory.path.is_dir() else ():
         with contextlib.suppress(OSError):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     if not keep_folder:

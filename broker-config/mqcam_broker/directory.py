@@ -60,21 +60,29 @@ class BrokerDirectory:
         self.owner_password = self.path / "owner.password"
         self._lock = self.path / "lock"
 
-    def check(self) -> None:
-        """Raise NotSetUp unless every file is there."""
+    def check(self) -> BrokerDecisions:
+        """Return what the owner decided; raise NotSetUp unless every file is there."""
         if not self.decisions.is_file():
             raise NotSetUp(
                 f"there is no broker in {self.path}",
                 f"make one with: mqcam-broker init --dir {self.path}",
             )
-        self._check_there(*self.parts())
+        decisions = config.load(self.decisions, BrokerDecisions)
+        self._check_there(*self.parts(decisions))
+        return decisions
 
     def read_decisions(self) -> BrokerDecisions:
         """Read broker.yaml; raise NotSetUp or ConfigError."""
-        self.check()
-        decisions = config.load(self.decisions, BrokerDecisions)
-        if not decisions.public_certificate:
-            self._check_there(self.ca_certificate, self.ca_key)
+        return self.check()
+
+    def check_own(self) -> BrokerDecisions:
+        """Return the decisions; raise SetupError when the broker is somebody else's."""
+        decisions = self.check()
+        if decisions.existing:
+            raise SetupError(
+                f"the broker of {self.path} is not run from here",
+                "its own machine runs it and keeps its certificates",
+            )
         return decisions
 
     def read_owner(self) -> str:
@@ -118,21 +126,24 @@ class BrokerDirectory:
         return self.fleet_rules if self.is_fleet else self.member_rules
 
     def read_owner_password(self) -> str:
-        """Return the password of the broker's user who writes the owner's state."""
+        """Return the password of ``owner_user``, who writes the owner's state."""
         return read_password(self.owner_password)
 
     def read_authority(self) -> str | None:
         """Return the certificate that vouches for the broker; None: every system's authorities."""
-        if self.read_decisions().public_certificate:
+        decisions = self.read_decisions()
+        if decisions.public_certificate or not self.ca_certificate.exists():
             return None
         return self.ca_certificate.read_text("ascii")
 
     def server_name(self) -> str:
         """Return a name that stands in the broker's certificate."""
+        return self.fixed_name() or hosts_of(self.read_decisions().addresses)[0]
+
+    def fixed_name(self) -> str | None:
+        """Return the name that the certificate has whatever the address; None: the address's."""
         decisions = self.read_decisions()
-        if decisions.public_certificate:
-            return hosts_of(decisions.addresses)[0]
-        return SERVER_NAME
+        return None if decisions.public_certificate or decisions.existing else SERVER_NAME
 
     @property
     def anchor(self) -> Path:
@@ -155,20 +166,23 @@ class BrokerDirectory:
                 time.sleep(0.02)
             yield
 
-    def parts(self) -> tuple[Path, ...]:
-        """Return the files without which there is no broker, except those of an authority."""
-        return (
-            self.configuration,
+    def parts(self, decisions: BrokerDecisions) -> tuple[Path, ...]:
+        """Return the files without which there is no broker."""
+        everywhere: tuple[Path, ...] = (
             self.rules,
             self.members,
             self.passwords,
             self.state,
-            self.server_certificate,
-            self.server_key,
             self.owner_public,
             self.owner_state,
             self.owner_password,
         )
+        if decisions.existing:
+            return everywhere
+        own: tuple[Path, ...] = (self.configuration, self.server_certificate, self.server_key)
+        if not decisions.public_certificate:
+            own = (*own, self.ca_certificate, self.ca_key)
+        return (*everywhere, *own)
 
     def _check_there(self, *paths: Path) -> None:
         for path in paths:

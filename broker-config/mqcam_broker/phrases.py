@@ -31,6 +31,10 @@ def say_reload(reload: Reload, options: argparse.Namespace) -> None:
     if reload is Reload.NOT_RUNNING:
         where = dir_option(options)
         print(f"The broker is not running; start it with: mqcam-broker run{where}")
+    elif reload is Reload.ELSEWHERE:
+        where = dir_option(options)
+        print(f"The broker does not know it yet: paste what mqcam-broker export --existing{where}")
+        print("prints into its files, and let it read them again.")
     elif reload is Reload.FORBIDDEN:
         pid = running_broker(BrokerDirectory(options.dir))
         print(f"The running broker belongs to another user: tell it with sudo kill -HUP {pid}")

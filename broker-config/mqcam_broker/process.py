@@ -42,6 +42,7 @@ class Reload(Enum):
     DONE = "done"
     NOT_RUNNING = "not running"
     FORBIDDEN = "forbidden"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,8 @@ def running_broker(directory: BrokerDirectory) -> int | None:
 
 def reload_broker(directory: BrokerDirectory) -> Reload:
     """Make the running broker read users and rules again; it disconnects removed users itself."""
+    if directory.read_decisions().existing:
+        return Reload.ELSEWHERE
     pid = running_broker(directory)
     if pid is None:
         return Reload.NOT_RUNNING
@@ -156,7 +159,7 @@ def run_broker(
     ``meanwhile`` is called every second and tells whether mosquitto has to be started anew.
     """
     program = find_mosquitto()
-    directory.check()
+    directory.check_own()
     listener = first_listener(directory.configuration)
     _check_free(directory, listener)
     is_again = True

@@ -38,9 +38,10 @@ class Publication:
 
 def publish_state(directory: BrokerDirectory) -> Publication:
     """Publish the stored state, retained, and wait for the broker's word within 10 s."""
-    if running_broker(directory) is None:
+    decisions = directory.read_decisions()
+    if not decisions.existing and running_broker(directory) is None:
         return Publication(is_done=False)
-    topic = Namespace(directory.read_decisions().namespace).owner_state()
+    topic = Namespace(decisions.namespace).owner_state()
     message = Outgoing(topic=topic, payload=read_payload(directory), retain=True, ttl_s=math.inf)
     try:
         asyncio.run(_publish(owner_settings(directory), message))
@@ -57,14 +58,19 @@ def publish_state(directory: BrokerDirectory) -> Publication:
 
 def owner_settings(directory: BrokerDirectory) -> BrokerSettings:
     """Return how this machine itself reaches the broker's first listener as its owner."""
-    listener = first_listener(directory.configuration)
-    host = listener.reachable_host
+    decisions = directory.read_decisions()
+    if decisions.existing:
+        addresses = tuple(BrokerAddress.parse(url) for url in decisions.addresses)
+    else:
+        listener = first_listener(directory.configuration)
+        host = listener.reachable_host
+        addresses = (BrokerAddress(scheme=Scheme.MQTTS, host=host, port=listener.port),)
     return BrokerSettings(
-        addresses=(BrokerAddress(scheme=Scheme.MQTTS, host=host, port=listener.port),),
-        username=OWNER,
+        addresses=addresses,
+        username=decisions.owner_user,
         password=directory.read_owner_password(),
         ca_pem=directory.read_authority(),
-        server_name=directory.server_name(),
+        server_name=directory.fixed_name() or "" if decisions.existing else directory.server_name(),
     )
 
 

@@ -15,7 +15,6 @@ from mqcam.errors import SetupError, UsageError
 from mqcam.trust.documents import SERIAL_BYTES, new_serial
 from mqcam.trust.keys import SigningKey, is_signing_key
 
-from mqcam_broker.authority import SERVER_NAME
 from mqcam_broker.decree import revoke
 from mqcam_broker.membership import check_new, give_to_caller, grant_of
 
@@ -80,9 +79,9 @@ def _credentials(
         name=member.name,
         namespace=decisions.namespace,
         broker=decisions.addresses,
-        server_name=None if decisions.public_certificate else SERVER_NAME,
+        server_name=directory.fixed_name(),
         ca=directory.read_authority(),
-        username=member.name,
+        username=decisions.shared_user or member.name,
         password=old.password if old is not None else None,
         # The public key says that the private one is elsewhere.
         identity=old.identity if old is not None else member.key,

@@ -12,7 +12,7 @@ from mqcam.errors import UsageError
 from mqcam.files import write_atomically
 from mqcam.trust.ownerstate import BROKERS_MAX
 
-from mqcam_broker.addresses import broker_address
+from mqcam_broker.addresses import broker_address, existing_addresses
 from mqcam_broker.decree import change_state
 from mqcam_broker.process import listeners
 
@@ -33,13 +33,7 @@ def move(
     """
     with directory.locked():
         decisions = directory.read_decisions()
-        ports = [each.port for each in listeners(directory.configuration)]
-        ws_port = ports[1] if len(ports) > 1 else None
-        addresses = tuple(
-            dict.fromkeys(
-                str(broker_address(place, port=ports[0], ws_port=ws_port)) for place in places
-            )
-        )
+        addresses = _addresses(directory, decisions, places)
         if len(addresses) > BROKERS_MAX:
             raise UsageError(f"{len(addresses)} addresses", f"give at most {BROKERS_MAX}")
         owner = directory.read_owner_key(owner_key)
@@ -48,3 +42,14 @@ def move(
         change_state(directory, owner, lambda state: dataclasses.replace(state, brokers=addresses))
         write_atomically(directory.decisions, moved.text().encode(), mode=0o644)
     return moved
+
+
+def _addresses(
+    directory: BrokerDirectory, decisions: BrokerDecisions, places: Sequence[str]
+) -> tuple[str, ...]:
+    if decisions.existing:
+        return existing_addresses(places)
+    ports = [each.port for each in listeners(directory.configuration)]
+    ws_port = ports[1] if len(ports) > 1 else None
+    urls = (str(broker_address(place, port=ports[0], ws_port=ws_port)) for place in places)
+    return tuple(dict.fromkeys(urls))

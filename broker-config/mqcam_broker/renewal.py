@@ -62,7 +62,7 @@ def renew(
     belong together, CredentialsError if the owner's key is wanted and not there.
     """
     with directory.locked():
-        if directory.read_decisions().public_certificate:
+        if directory.check_own().public_certificate:
             end = authority.expiry(directory.server_certificate.read_bytes())
             return Renewal(is_server_new=False, server_end=end)
         return _renew(directory, now, is_forced, wants_authority, owner_key)

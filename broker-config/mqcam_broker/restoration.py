@@ -6,11 +6,9 @@ names that we know are taken, and their owners and modes are ours.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import shutil
 import tarfile
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -29,7 +27,7 @@ from mqcam_broker.backup import (
     VERSION,
     Contents,
 )
-from mqcam_broker.creation import check_place, user_named
+from mqcam_broker.creation import check_place, clear, user_named
 from mqcam_broker.decree import read_state
 from mqcam_broker.shipped import CONFIGURATION
 
@@ -76,7 +74,7 @@ def restore(
             shut_out=shut_out,
         )
     except BaseException:
-        _clear(directory.path, keep_folder=existed)
+        clear(directory, keep_folder=existed)
         raise
 
 
@@ -164,16 +162,6 @@ def _check_whole(directory: BrokerDirectory, *, has_owner_key: bool) -> None:
     read_state(directory)
     if has_owner_key:
         directory.read_owner_key(None)
-
-
-def _clear(path: Path, *, keep_folder: bool) -> None:
-    """Remove what ``restore`` made; it began with nothing."""
-    for entry in path.iterdir() if path.is_dir() else ():
-        with contextlib.suppress(OSError):
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    if not keep_folder:
-        with contextlib.suppress(OSError):
-            path.rmdir()
 
 
 def _damaged(archive: Path, what: str) -> SetupError:

@@ -12,6 +12,8 @@ from mqcam.broker import BrokerAddress
 from mqcam.errors import BrokerAddressError
 from mqcam.protocol.topics import is_id
 
+from mqcam_broker.names import OWNER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerDecisions:
@@ -23,6 +25,10 @@ class BrokerDecisions:
     """The first level of every topic."""
     public_certificate: bool = False
     """The broker shows a certificate of an authority that every system knows, not of its own."""
+    existing: bool = False
+    """The broker is somebody else's: this directory knows members, and runs nothing."""
+    shared_user: str | None = None
+    """The one account of an existing broker that everybody uses; None: each has one."""
 
     def mistakes(self) -> Iterable[tuple[str, str]]:
         """Yield a key and a message for every value that no client could use."""
@@ -33,8 +39,15 @@ class BrokerDecisions:
                 BrokerAddress.parse(address)
             except BrokerAddressError as error:
                 yield "addresses", str(error)
+        if self.shared_user is not None and not self.existing:
+            yield "shared_user", "only an existing broker has one; delete the line"
         if not is_id(self.namespace):
             yield "namespace", "use 1 to 64 letters (A-Z), digits, '-' and '_'"
+
+    @property
+    def owner_user(self) -> str:
+        """Return the broker's user who writes the owner's state."""
+        return self.shared_user or OWNER
 
     def text(self) -> str:
         """Return the file's text."""
@@ -47,5 +60,17 @@ class BrokerDecisions:
             "# Everybody's credentials name it, and fleet.acl where that is used: it stays.\n"
             f"namespace: {json.dumps(self.namespace)}\n"
             "# Whether server.crt is of a public authority, not of this broker's own ca.crt.\n"
-            f"public_certificate: {json.dumps(self.public_certificate)}\n"
+            f"public_certificate: {json.dumps(self.public_certificate)}\n" + self._existing_text()
+        )
+
+    def _existing_text(self) -> str:
+        if not self.existing:
+            return ""
+        text = (
+            "# The broker is somebody else's; see mqcam-broker export --existing.\nexisting: true\n"
+        )
+        if self.shared_user is None:
+            return text
+        return (
+            f"{text}# Everybody logs in as this one.\nshared_user: {json.dumps(self.shared_user)}\n"
         )

@@ -214,11 +214,13 @@ def _move(options: argparse.Namespace) -> int:
     print("Cameras and viewers will look for the broker at " + ", ".join(done.addresses) + ".")
     is_told = _publish(directory)
     where = dir_option(options)
-    print("Next: on the new machine")
-    print("      mqcam-broker restore FILE   (FILE: made here, now, with")
-    print(f"                                   mqcam-broker backup FILE{where})")
-    print("      mqcam-broker run")
-    print("Leave the broker of here running until every camera has changed over, a week or more:")
+    if done.existing:
+        print(f"Next: give the new broker what mqcam-broker export --existing{where} prints.")
+    else:
+        print(f"Next: here                mqcam-broker backup FILE{where}")
+        print("      on the new machine  mqcam-broker restore FILE, then mqcam-broker run")
+        print("      and from then on add and remove there, not here.")
+    print("Leave the old broker running until every camera has changed over, a week or more:")
     print("who has not heard of the move can hear of it here only. Whoever finds nobody at the")
     print("new place for a minute looks here again. Then switch this one off.")
     return OK if is_told else FAILURE

@@ -178,7 +178,7 @@ def test_a_certificate_that_ends_soon_is_announced(
     home: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "EXPIRY_WARNING_DAYS", 365 * 20)
-    monkeypatch.setattr(cli, "run_broker", lambda _directory, *, on_ready, on_line: 0)
+    monkeypatch.setattr(cli, "run_broker", lambda _directory, *, on_ready, on_line, meanwhile: 0)
     assert main(["run", "--dir", str(home)]) == 0
     assert "the broker's certificate ends on" in capsys.readouterr().err
 

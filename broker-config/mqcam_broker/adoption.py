@@ -1,0 +1,94 @@
+"""A directory for members of a broker that is already there, and what its owner is to paste.
+
+It must not know the command line. Nothing of that broker is touched, or even looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mqcam.files import write_atomically
+from mqcam.trust.keys import SigningKey
+
+from mqcam_broker.creation import check_place, clear, user_named, write_owner
+from mqcam_broker.members import Members
+from mqcam_broker.ownerkey import read_owner_key
+from mqcam_broker.passwords import new_password
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mqcam_broker.directory import BrokerDirectory
+    from mqcam_broker.settings import BrokerDecisions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """What is known about the broker that is already there."""
+
+    decisions: BrokerDecisions
+    user: str
+    """Who the files belong to: whoever keeps this directory."""
+    ca: bytes | None = None
+    """The certificates (PEM) that vouch for it; None: those that every system knows."""
+    shared_password: str | None = field(default=None, repr=False)
+    owner_key: Path | None = None
+
+
+def adopt(directory: BrokerDirectory, adoption: Adoption) -> None:
+    """Make the directory; raise SetupError, leaving nothing, when it is not empty."""
+    user = user_named(adoption.user)
+    owner = read_owner_key(adoption.owner_key) if adoption.owner_key else SigningKey.generate()
+    check_place(directory, user)
+    existed = directory.path.is_dir()
+    try:
+        directory.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _fill(directory, adoption, owner)
+    except BaseException:
+        clear(directory, keep_folder=existed)
+        raise
+
+
+def _fill(directory: BrokerDirectory, adoption: Adoption, owner: SigningKey) -> None:
+    directory.state.mkdir(mode=0o700)
+    write_owner(directory, owner, adoption.decisions, keeps_key=adoption.owner_key is None)
+    password = adoption.shared_password or new_password()
+    write_atomically(directory.owner_password, f"{password}\n".encode())
+    if adoption.ca is not None:
+        write_atomically(directory.ca_certificate, adoption.ca, mode=0o644)
+    for path in (directory.member_rules, directory.passwords):
+        write_atomically(path, b"")
+    write_atomically(directory.members, Members().text().encode())
+    write_atomically(directory.decisions, adoption.decisions.text().encode(), mode=0o644)
+    directory.write_members(Members())
+
+
+def lines_to_paste(directory: BrokerDirectory) -> Iterator[str]:
+    """Yield what somebody else's mosquitto needs, as it is written in its files: no secrets."""
+    decisions = directory.read_decisions()
+    tree = f"{decisions.namespace}/v1/#"
+    yield "# For somebody else's mosquitto. Nothing here is secret: passwords are hashes."
+    yield "# In mosquitto.conf (per_listener_settings false), unless it says more already:"
+    yield "set_tcp_nodelay true"
+    yield "allow_anonymous false"
+    yield "max_packet_size 65536"
+    yield ""
+    if decisions.shared_user is not None:
+        yield "# In the file that acl_file names, if there is one:"
+        yield f"user {decisions.shared_user}"
+        yield f"topic readwrite {tree}"
+        return
+    yield "# Into the file that password_file names:"
+    yield from directory.passwords.read_text("utf-8").splitlines()
+    yield ""
+    yield "# Into the file that acl_file names, in place of all lines about these users:"
+    yield from directory.rules.read_text("utf-8").splitlines()
+    yield ""
+    yield "# Then let it read its files again: sudo systemctl reload mosquitto"
+
+
+def is_readable_on_the_way(decisions: BrokerDecisions) -> bool:
+    """Tell whether somebody between us and the broker can read names and passwords."""
+    return any(url.startswith(("mqtt://", "ws://")) for url in decisions.addresses)
