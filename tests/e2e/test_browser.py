@@ -256,6 +256,20 @@ async def test_a_page_offers_to_no_camera_for_which_its_owner_does_not_vouch(
     assert camera.ask("status")["viewers"] == 0
 
 
+async def test_a_page_leaves_a_camera_that_the_owner_has_removed(
+    broker: ShippedBroker, chromium: Chromium, site: str, login: dict[str, str | None]
+) -> None:
+    """Whoever has the camera now may have its key: the owner's word ends what runs."""
+    page = await chromium.page(site)
+    with RunningAgent(broker, name="given-away", settings=SMALL):
+        assert await watch(page, login, "given-away") == "connected"
+        broker.remove("given-away")
+        ending = await page.call("ending")
+        await page.call("leave")
+
+    assert (ending["code"], ending["isRemote"]) == ("revoked", False)
+
+
 def holds(whole: Any, part: Any) -> bool:
     """Tell whether a value has everything that another names."""
     if isinstance(part, dict):
