@@ -19,6 +19,7 @@ from mqcam.errors import ConfigError, CredentialsError, MqcamError
 from mqcam.private import check_libraries
 
 from mqcam_device import folders
+from mqcam_device.board import check_board
 from mqcam_device.control import ask, running, socket_path
 from mqcam_device.inspection import inspect
 from mqcam_device.servers import read_servers, secrets_of
@@ -105,6 +106,7 @@ def run(config: Path) -> None:
         state=folders.state_folder(settings.state_dir),
         file=str(config),
     )
+    check_board(folders.state_folder(settings.state_dir), credentials.name)
     log.configure(settings.log.level, settings.log.format, secrets=secrets)
     check_libraries()
     # Imported late, so that `check` and `status` answer at once on a small machine.

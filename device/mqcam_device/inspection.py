@@ -11,6 +11,7 @@ from mqcam.credentials import credentials_of
 from mqcam.errors import ConfigError, CredentialsError, MqcamError, Problem, SourceError
 
 from mqcam_device import folders
+from mqcam_device.board import check_board
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
 
@@ -28,13 +29,19 @@ def inspect(settings: DeviceSettings, *, file: str) -> tuple[Credentials | None,
         credentials = credentials_of("device", settings.credentials)
     except CredentialsError as error:
         mistakes.append(error)
+    state = folders.state_folder(settings.state_dir)
+    try:
+        if credentials is not None:
+            check_board(state, credentials.name, is_start=False)
+    except CredentialsError as error:
+        mistakes.append(error)
     try:
         read_servers(settings)
     except CredentialsError as error:
         mistakes.append(error)
     problems = folders.problems(
         runtime=folders.runtime_folder(settings.runtime_dir),
-        state=folders.state_folder(settings.state_dir),
+        state=state,
         file=file,
     )
     problems += _source_problems(settings, file)
