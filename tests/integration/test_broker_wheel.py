@@ -44,7 +44,7 @@ def test_init_works_without_the_checkout(installed: Path, tmp_path: Path) -> Non
     )
     user = ["--user", "root"] if os.geteuid() == 0 else []
     result = subprocess.run(
-        [sys.executable, "-c", code, "init", "--dir", str(tmp_path / "broker"), *user],
+        [sys.executable, "-c", code, "init", "--fleet", "--dir", str(tmp_path / "broker"), *user],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(installed)},
         check=True,
