@@ -116,6 +116,11 @@ class BrokerDirectory:
             self._derive(self.member_rules, member_rules(members, self.read_decisions().namespace))
 
     @property
+    def is_existing(self) -> bool:
+        """Tell whether the broker is somebody else's."""
+        return self.decisions.exists() and self.read_decisions().existing
+
+    @property
     def is_fleet(self) -> bool:
         """Tell whether one set of rules stands for all members, not one for each."""
         return self.fleet_rules.exists()

@@ -111,11 +111,9 @@ def running_broker(directory: BrokerDirectory) -> int | None:
 
 def reload_broker(directory: BrokerDirectory) -> Reload:
     """Make the running broker read users and rules again; it disconnects removed users itself."""
-    if directory.read_decisions().existing:
-        return Reload.ELSEWHERE
     pid = running_broker(directory)
     if pid is None:
-        return Reload.NOT_RUNNING
+        return Reload.ELSEWHERE if directory.is_existing else Reload.NOT_RUNNING
     try:
         os.kill(pid, signal.SIGHUP)
     except ProcessLookupError:
