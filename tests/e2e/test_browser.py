@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mqcam.credentials import load_credentials
 from mqcam.trust.documents import Grant
-from mqcam.trust.keys import SigningKey
+from mqcam.trust.keys import SigningKey, fingerprint
+from mqcam_device.control import ask
 from support.agent import SMALL, RunningAgent
 from support.broker import ShippedBroker, free_port
 from support.chromium import PAGE_FOLDER, Chromium, Page, missing
@@ -24,6 +27,8 @@ BARS = [(1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0,
 
 UNSEEN = {"version with a point", "a key twice"}
 """Mistakes that a browser's JSON.parse hides from whoever calls it."""
+
+WAITING_S = 5.0
 
 NOBODY = SigningKey(b"\x07" * 32)
 """Somebody for whom nobody vouches."""
@@ -76,7 +81,7 @@ def login_of(broker: ShippedBroker, ws_port: int, name: str) -> dict[str, str | 
     }
 
 
-async def watch(page: Page, login: dict[str, str | None], device: str, **options: str) -> Any:
+async def watch(page: Page, login: dict[str, Any], device: str, **options: str) -> Any:
     """Offer from a page; return "connected" or how it ended."""
     return await page.call("watch", login, device, options)
 
@@ -268,6 +273,68 @@ async def test_a_page_leaves_a_camera_that_the_owner_has_removed(
         await page.call("leave")
 
     assert (ending["code"], ending["isRemote"]) == ("revoked", False)
+
+
+@pytest.fixture
+def newcomer(broker: ShippedBroker, ws_port: int) -> dict[str, Any]:
+    """Return an account at the broker for whom no owner speaks."""
+    return {**login_of(broker, ws_port, "neighbour"), "owner": None, "grant": ""}
+
+
+@contextlib.asynccontextmanager
+async def pairing(
+    page: Page, camera: RunningAgent, newcomer: dict[str, Any], *, is_welcome: bool
+) -> AsyncIterator[Any]:
+    """Let a page ask for a right and a person at the camera answer; yield what the page hears."""
+    opened = ask(camera.name, "pair", camera.folder)
+    told = asyncio.create_task(page.call("pair", newcomer, opened["uri"]), name="pairing")
+    async with asyncio.timeout(WAITING_S):
+        while not (found := ask(camera.name, "pairing", camera.folder)["waiting"]):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # the camera tells whoever asks, and nobody else
+    (waiting,) = found
+    answer = {"number": waiting["number"], "accept": is_welcome}
+    ask(camera.name, "pair-decide", camera.folder, answer)
+
+    assert waiting["viewer"] == "neighbour"
+    assert waiting["fingerprint"] == fingerprint(SigningKey.parse(newcomer["identity"]).public)
+    yield await told
+    ask(camera.name, "pair-close", camera.folder)
+
+
+async def test_a_page_that_was_let_in_at_the_camera_watches_without_an_owner(
+    camera: RunningAgent, chromium: Chromium, site: str, newcomer: dict[str, Any]
+) -> None:
+    """Both prove the secret of the invitation; from then on each knows the other's key."""
+    page = await chromium.page(site)
+    async with pairing(page, camera, newcomer, is_welcome=True) as told:
+        await page.call("leave")
+        assert (told["code"], told["rights"]) == ("paired", ["view"])
+        assert set(told["heard"]) <= {"pairing-waits"}
+
+        known = {camera.name: told["key"]}
+        assert await watch(page, {**newcomer, "known": known}, camera.name) == "connected"
+        await page.call("leave")
+
+
+async def test_a_page_that_is_turned_away_at_the_camera_hears_so(
+    camera: RunningAgent, chromium: Chromium, site: str, newcomer: dict[str, Any]
+) -> None:
+    page = await chromium.page(site)
+    async with pairing(page, camera, newcomer, is_welcome=False) as told:
+        await page.call("leave")
+
+    assert told["code"] == "pairing-declined"
+
+
+async def test_a_page_offers_nothing_to_who_signs_with_another_key_than_the_paired_one(
+    camera: RunningAgent, chromium: Chromium, site: str, newcomer: dict[str, Any]
+) -> None:
+    page = await chromium.page(site)
+    known = {camera.name: NOBODY.public}
+    refusal = await watch(page, {**newcomer, "known": known}, camera.name)
+    await page.call("leave")
+
+    assert (refusal["code"], refusal["isRemote"]) == ("changed-key", False)
 
 
 def holds(whole: Any, part: Any) -> bool:

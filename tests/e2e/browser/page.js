@@ -2,6 +2,7 @@
 
 import { Viewer } from "./viewer.js";
 import { decode } from "./messages.js";
+import { readLine } from "./pairing.js";
 import { run } from "./vectors.js";
 
 const MS = 1000;
@@ -35,6 +36,13 @@ window.watch = async (login, device, options = {}) => {
     return window.stats.firstFrameMs;
   });
   return session.outcome;
+};
+
+/** Ask to be let in with an invitation; return the camera's last word. */
+window.pair = async (login, line) => {
+  const { camera, key, secret, namespace } = await readLine(line);
+  viewer = new Viewer(window.mqtt, { ...login, namespace, owner: null, known: { [camera]: key } }, camera);
+  return viewer.pair(secret);
 };
 
 /** Count what is decoded and dropped within a time, from the first frame on. */

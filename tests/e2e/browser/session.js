@@ -1,9 +1,8 @@
 // One attempt to see a camera: the rules of sections 7 and 8 of docs/protocol.md.
 // It must not know how payloads are carried, nor whose camera it is.
 
-import { Unauthentic, openSealed, sealed } from "./envelope.js";
 import { encode, sealingKey } from "./keys.js";
-import { BODY_MAX_BYTES, VERSION, decode } from "./messages.js";
+import { BODY_MAX_BYTES, VERSION } from "./messages.js";
 
 const RESEND_MS = [3000, 7000];
 const GIVE_UP_MS = 10_000;
@@ -19,7 +18,9 @@ const BYE_WAIT_MS = 1000;
 
 const utf8 = new TextEncoder();
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
-const hash = async (bytes) => encode(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+
+/** Return SHA-256 of a body as it stands in `re`. */
+export const hash = async (bytes) => encode(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 
 /** Return 16 random bytes as a session id, or whatever else nobody may guess. */
 export const randomId = () => encode(crypto.getRandomValues(new Uint8Array(16)));
@@ -61,7 +62,7 @@ export class Session {
     Object.assign(this, { id, re, reply, recipient, nextN: 1, highestN: -1, unsent: [...this.found] });
     this.state = "offered";
     this.offeredAt ??= performance.now();
-    const payload = this.seal(body);
+    const payload = this.viewer.seal(this, body);
     this.viewer.publish(id, payload);
     for (const ms of RESEND_MS) {
       this.later(ms, () => {
@@ -85,14 +86,10 @@ export class Session {
     await this.offer(randomId());
   }
 
-  async seal(body) {
-    const { recipient, reply, id } = this;  // now, because a second try has others
-    return sealed(await this.viewer.signer, this.viewer.toDevice(id), body, recipient, reply);
-  }
-
   send(message) {
     if (this.id === undefined) return Promise.resolve();  // nothing was offered, so there is nobody to tell
-    return this.viewer.publish(this.id, this.seal(utf8.encode(JSON.stringify({ v: VERSION, n: this.nextN++, ...message }))));
+    const body = utf8.encode(JSON.stringify({ v: VERSION, n: this.nextN++, ...message }));
+    return this.viewer.publish(this.id, this.viewer.seal(this, body));
   }
 
   /** Keep a candidate of ours, null for the end, and send it with those of the next moment. */
@@ -110,14 +107,6 @@ export class Session {
       const candidates = batch.filter((one) => one !== null);
       this.send({ t: "cand", ufrag: this.ufrag, candidates, end: batch.includes(null) });
     }
-  }
-
-  /** Return the message in a payload to this session; throws what `openSealed` and `decode` throw. */
-  async read(topic, payload) {
-    const { reply, recipient } = this;
-    const { body, key } = await openSealed(payload, topic, reply, (await this.viewer.signer).publicBytes);
-    if (key !== recipient.key) throw new Unauthentic("another than our camera wrote this");
-    return decode(body);
   }
 
   /** Take a message in its turn: what WebRTC does with one takes time. */

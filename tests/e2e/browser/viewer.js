@@ -1,7 +1,8 @@
 // A viewer of one camera, written from docs/protocol.md alone: its connection to the broker, and who wrote what.
 // It must not know the page around it, nor how the camera is made.
 
-import { Unauthentic, openSigned } from "./envelope.js";
+import { Pairing } from "./door.js";
+import { Unauthentic, openSealed, openSigned, sealed } from "./envelope.js";
 import { readSigningKey } from "./keys.js";
 import { Malformed, UnsupportedVersion, decode } from "./messages.js";
 import { Session, randomId } from "./session.js";
@@ -16,12 +17,12 @@ const isGone = (bytes) => {
   try { return bytes.length <= GONE_MAX_BYTES && decode(bytes).t === "gone"; } catch { return false; }
 };
 
-/** The connection to the broker and the one session over it. */
+/** The connection to the broker and the one session over it, to watch or to pair. */
 export class Viewer {
-  constructor(mqtt, { url, username, password, name, namespace, identity, owner, grant }, device) {
+  constructor(mqtt, { url, username, password, name, namespace, identity, owner, grant, known }, device) {
     Object.assign(this, { name, namespace, device, grant: grant ?? "" });
     this.signer = readSigningKey(identity);
-    this.vouching = new Vouching(owner, namespace);
+    this.vouching = new Vouching(owner, namespace, known);
     this.status = null;  // the last that was vouched for
     this.deviceKey = "";  // who signed it
     this.denial = null;
@@ -45,14 +46,31 @@ export class Viewer {
 
   /** Subscribe, wait for a status to which an offer can be sealed, and offer. */
   async watch(options) {
+    await this.arrive();
+    this.session = new Session(this, { nonce: this.status?.nonce ?? "", ...options });
+    await this.session.start();
+    return this.session;
+  }
+
+  /** Ask to be let in with a one-time secret; return what the camera said last. */
+  async pair(secret) {
+    await this.arrive();
+    if (this.status === null) return this.denial ?? { code: "no-key" };
+    this.session = new Pairing(this, secret);
+    return this.session.ask();
+  }
+
+  async arrive() {
     await this.client.subscribeAsync(this.vouching.topic, { qos: 1 });  // first, so that a revocation is known
     await this.client.subscribeAsync([
       `${this.namespace}/v1/v/${this.name}/in/+/+`, `${this.namespace}/v1/d/${this.device}/status`,
     ], { qos: 1 });
     await Promise.race([this.firstStatus, pause(STATUS_WAIT_MS)]);
-    this.session = new Session(this, { nonce: this.status?.nonce ?? "", ...options });
-    await this.session.start();
-    return this.session;
+  }
+
+  /** Seal a body for the reader of a session. */
+  async seal({ id, recipient, reply }, body) {
+    return sealed(await this.signer, this.toDevice(id), body, recipient, reply);
   }
 
   /** Publish what a promise gives, after whatever was to be published before. */
@@ -83,7 +101,10 @@ export class Viewer {
     if (room === "d") return this.takeStatus(device, topic, payload);
     if (isRetained) return this.drop("retained");
     if (from !== this.device || id !== this.session?.id) return this.drop("unknown-session");
-    this.session.receive(await this.session.read(topic, payload));
+    const { reply, recipient } = this.session;
+    const { body, key } = await openSealed(payload, topic, reply, (await this.signer).publicBytes);
+    if (key !== recipient.key) return this.drop("unknown-session");  // authentic, and not our camera
+    this.session.receive(decode(body));
   }
 
   async takeStatus(device, topic, payload) {

@@ -1,30 +1,40 @@
-// Which camera is to be believed, sections 7 and 12 of docs/protocol.md, by the word of one owner: no pins here.
+// Which camera is to be believed, sections 7 and 12 of docs/protocol.md: by an owner's word, or by a key known before.
 // It must not know how messages travel.
 
 import { Refused, readCertificate, readOwnerState } from "./documents.js";
 
 export class Vouching {
-  constructor(owner, namespace) {
-    Object.assign(this, { owner, namespace, number: -1, revoked: new Set() });
+  /** `owner` may be null; `known` has keys by the names of devices. */
+  constructor(owner, namespace, known = {}) {
+    Object.assign(this, { owner, namespace, known, number: 0, revoked: new Set() });
     this.topic = `${namespace}/v1/owner/state`;
   }
 
   /** Return why the one who signed a status is not that device, or null. */
   async vouch(device, key, certificate) {
-    let found;
-    try { found = await readCertificate(certificate, this.owner, this.namespace); } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      return { code: "unknown-key", text: `the owner vouches for no key of ${device}: ${error.code}` };
+    const found = await this.certificate(certificate);
+    const isVouchedFor = found?.name === device && found.key === key;
+    if (isVouchedFor && this.revoked.has(found.serial)) {
+      return { code: "revoked", text: `the owner withdrew the key of ${device}` };
     }
-    if (found.name !== device || found.key !== key) {
-      return { code: "unknown-key", text: `the owner's word is about another than this ${device}` };
+    if (isVouchedFor || this.known[device] === key) return null;
+    return device in this.known
+      ? { code: "changed-key", text: `another key than the one known signs for ${device}` }
+      : { code: "unknown-key", text: `nobody vouches for the key that signs for ${device}` };
+  }
+
+  /** Return what the owner says, or null. */
+  async certificate(given) {
+    if (!this.owner) return null;
+    try { return await readCertificate(given, this.owner, this.namespace); } catch (error) {
+      if (error instanceof Refused) return null;
+      throw error;
     }
-    if (this.revoked.has(found.serial)) return { code: "revoked", text: `the owner withdrew the key of ${device}` };
-    return null;
   }
 
   /** Take what stands on the owner's topic; an older word, or one of somebody else, changes nothing. */
   async hear(payload) {
+    if (!this.owner) return "nobody's word";
     let state;
     try { state = await readOwnerState(payload, this.topic, this.owner); } catch (error) {
       if (error instanceof Refused) return error.code;
