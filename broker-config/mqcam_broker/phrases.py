@@ -41,16 +41,18 @@ def say_reload(reload: Reload, options: argparse.Namespace) -> None:
         print("or restart it.")
 
 
-def say_publication(publication: Publication, options: argparse.Namespace) -> bool:
-    """Say who has heard of a revocation; return False when the owner has to do something."""
+def say_publication(
+    publication: Publication, options: argparse.Namespace, *, what: str = "revocation"
+) -> bool:
+    """Say who has heard of a change; return False when the owner has to do something."""
     if publication.is_done:
-        print("The revocation is published: cameras and viewers obey as soon as they are online.")
+        print(f"The {what} is published: cameras and viewers obey as soon as they are online.")
         return True
     if not publication.problem:
-        print("The revocation is signed; the broker publishes it when it starts.")
+        print(f"The {what} is signed; the broker publishes it when it starts.")
         return True
     print(
-        "mqcam-broker: the revocation is signed but not published, so that cameras and viewers do "
+        f"mqcam-broker: the {what} is signed but not published, so that cameras and viewers do "
         f"not know it yet: {publication.problem}; try again with: mqcam-broker publish"
         + dir_option(options),
         file=sys.stderr,

@@ -37,14 +37,21 @@ class Publication:
 
 
 def publish_state(directory: BrokerDirectory) -> Publication:
-    """Publish the stored state, retained, and wait for the broker's word within 10 s."""
-    decisions = directory.read_decisions()
-    if not decisions.existing and running_broker(directory) is None:
+    """Publish the stored state, retained, and wait for the broker's word within 10 s.
+
+    No lock is held meanwhile, so that a broker that hangs stops nobody.
+    """
+    if running_broker(directory) is None:
         return Publication(is_done=False)
-    topic = Namespace(decisions.namespace).owner_state()
-    message = Outgoing(topic=topic, payload=read_payload(directory), retain=True, ttl_s=math.inf)
+    topic = Namespace(directory.read_decisions().namespace).owner_state()
+    settings = owner_settings(directory)
+    published = b""
     try:
-        asyncio.run(_publish(owner_settings(directory), message))
+        # Another command may have changed and published it while we did: ours came last and is old.
+        while published != (payload := read_payload(directory)):
+            message = Outgoing(topic=topic, payload=payload, retain=True, ttl_s=math.inf)
+            asyncio.run(_publish(settings, message))
+            published = payload
     except BrokerRefused:
         problem = f"it runs with other passwords than those in {directory.path}: start it again"
         return Publication(is_done=False, problem=problem)

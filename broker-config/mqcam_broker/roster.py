@@ -242,4 +242,5 @@ def _list(options: argparse.Namespace) -> int:
 
 def _publish(options: argparse.Namespace) -> int:
     publication = publish_state(BrokerDirectory(options.dir))
-    return OK if say_publication(publication, options) else FAILURE
+    is_known = say_publication(publication, options, what="owner's state")
+    return OK if is_known else FAILURE

@@ -18,7 +18,7 @@ from mqcam.protocol.topics import Namespace
 from mqcam.trust.ownerstate import OwnerState, read_owner_state
 from mqcam_broker import authority, publication
 from mqcam_broker.cli import main
-from mqcam_broker.decree import read_payload, read_state
+from mqcam_broker.decree import read_payload, read_state, revoke
 from mqcam_broker.publication import Publication, publish_state
 from support.broker import SUCCESS, ShippedBroker, free_port, log_in
 from support.client import BareClient
@@ -175,6 +175,28 @@ def test_a_broker_that_confirms_nothing_is_told_within_the_deadline(
     answer = publish_state(broker.directory)
     broker.thaw()
     assert answer.problem == "the broker confirmed nothing within 0.3 s"
+
+
+def test_the_last_of_two_changes_is_what_stays(
+    broker: ShippedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commands at once: the one that publishes last may have read the older state."""
+    last: list[OwnerState] = []
+
+    class Overtaken(MqttSession):
+        """A session during whose connection another command revokes somebody."""
+
+        async def wait_connected(self, timeout_s: float) -> None:
+            await super().wait_connected(timeout_s)
+            if not last:
+                owner = broker.directory.read_owner_key(None)
+                last.append(revoke(broker.directory, owner, "AAAAAAAA"))
+
+    monkeypatch.setattr("mqcam.mqtt.MqttSession", Overtaken)
+    assert publish_state(broker.directory).is_done
+    with BareClient(load_credentials(broker.credentials("device", "cam1"))) as camera:
+        camera.subscribe(TOPIC)
+        assert [heard(broker, camera)] == last
 
 
 def test_an_account_that_the_broker_does_not_take_is_a_problem_in_words(
