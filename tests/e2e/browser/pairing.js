@@ -20,7 +20,7 @@ const WAY = {
 };
 const LINES = {
   viewer: { ...WAY, identity: text(64, ""), owner: text(4096, ""), grant: text(4096, "") },
-  pair: { ...WAY, key: text(64), secret: text(64) },
+  pair: { ...WAY, key: text(64), secret: text(64), visitor: matching(/^[A-Za-z0-9_-]{1,64}$/, null) },
 };
 
 async function proof(secret, role, parties, more) {
@@ -65,7 +65,7 @@ export async function readLine(line) {
     signingBytes(found.key);
     const secret = decode(found.secret);
     if (secret.length !== SECRET_BYTES) throw new LineUnusable("a secret of the wrong length");
-    return { t: "pair", camera: found.name, key: found.key, secret, ...way };
+    return { t: "pair", camera: found.name, key: found.key, secret, visitor: found.visitor, ...way };
   } catch (error) {
     if (error instanceof Malformed || error instanceof KeyUnusable) throw new LineUnusable(error.message);
     throw error;

@@ -17,8 +17,13 @@ def test_a_line(vector: Vector) -> None:
     found = read_uri(vector["line"])
     if isinstance(found, Invitation):
         way = found.way
-        holds = {"t": "pair", "camera": found.camera, "key": found.key}
-        holds["secret_hex"] = found.secret.hex()
+        holds = {
+            "t": "pair",
+            "camera": found.camera,
+            "key": found.key,
+            "secret_hex": found.secret.hex(),
+            "visitor": found.visitor or None,
+        }
     else:
         way = found
         holds = {"t": "viewer", **{name: getattr(found, name) for name in OWN}}
