@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from mqcam.errors import UsageError
 from mqcam_broker import authority
 
 if TYPE_CHECKING:
@@ -75,3 +76,50 @@ def test_keys_are_p_256_and_never_the_same(ours: Identity) -> None:
 
 def test_a_key_is_never_shown(ours: Identity) -> None:
     assert "PRIVATE" not in repr(ours)
+
+
+@pytest.mark.parametrize(
+    ("names", "host"),
+    [
+        (["cam.example.org"], "Cam.Example.org"),
+        (["*.example.org"], "cam.example.org"),
+        (["192.0.2.1"], "192.0.2.1"),
+        (["2001:db8::1"], "2001:db8::1"),
+    ],
+)
+def test_a_public_certificate_serves_the_hosts_in_it(
+    ours: Identity, names: list[str], host: str
+) -> None:
+    authority.check_public(
+        authority.issue_server_certificate(ours, names, now=NOW), [host], now=NOW
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "host"),
+    [
+        (["cam.example.org"], "nas.example.org"),
+        (["*.example.org"], "example.org"),
+        (["*.example.org"], "a.b.example.org"),
+        (["192.0.2.1"], "192.0.2.2"),
+    ],
+)
+def test_a_public_certificate_for_another_host_is_refused(
+    ours: Identity, names: list[str], host: str
+) -> None:
+    issued = authority.issue_server_certificate(ours, names, now=NOW)
+    with pytest.raises(UsageError, match=f"not made for {host} but for mqcam-broker, "):
+        authority.check_public(issued, [host], now=NOW)
+
+
+def test_a_public_certificate_that_is_over_is_refused(ours: Identity) -> None:
+    issued = authority.issue_server_certificate(ours, ["nas.local"], now=NOW)
+    with pytest.raises(UsageError, match="ended on 2035-12-31"):
+        authority.check_public(issued, ["nas.local"], now=datetime(2040, 1, 1, tzinfo=UTC))
+
+
+def test_a_key_of_another_certificate_is_refused(ours: Identity) -> None:
+    issued = authority.issue_server_certificate(ours, ["nas.local"], now=NOW)
+    mixed = authority.Identity(certificate=issued.certificate, key=ours.key)
+    with pytest.raises(UsageError, match="does not belong"):
+        authority.check_public(mixed, ["nas.local"], now=NOW)
