@@ -18,6 +18,7 @@ from mqcam.broker import BrokerAddress, BrokerSettings
 from mqcam.config import Matches, Range, Secret, decode, top_keys
 from mqcam.errors import BrokerAddressError, ConfigError, CredentialsError
 from mqcam.servers import ServerUrl
+from mqcam.trust import papers
 
 _CERTIFICATES = re.compile(
     r"\s*(-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+"
@@ -74,6 +75,7 @@ class Credentials:
                 yield "turn", str(error)
         if bool(self.turn) != bool(self.turn_secret):
             yield ("turn_secret" if self.turn else "turn"), "is missing: one wants the other"
+        yield from papers.mistakes(self)
 
     def broker_settings(self) -> BrokerSettings:
         """Return what ``mqcam.mqtt.MqttSession`` needs to reach the broker."""

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.credentials import Credentials
 from mqcam.errors import UriUnusable
+from mqcam.trust.documents import Grant
 from mqcam.trust.keys import SigningKey
 from mqcam.uri import (
     CONTENT_MAX_BYTES,
@@ -44,9 +45,12 @@ def viewer(**values: object) -> Credentials:
         "password": "hunter2hunter2",
         "identity": KEY.secret_text(),
         "owner": OWNER.public,
-        "grant": "e30.c2ln",
         **values,
     }
+    grant = Grant(name=str(given_["name"]), key=KEY.public, serial="12345678", cameras=("*",))
+    namespace = str(given_.get("namespace", "mqcam"))
+    if given_["owner"] is not None:
+        given_.setdefault("grant", grant.issue(OWNER, namespace))
     return Credentials(kind="viewer", **given_)  # type: ignore[arg-type]
 
 

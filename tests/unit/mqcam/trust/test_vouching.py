@@ -1,0 +1,130 @@
+"""Which devices a viewer believes, case by case."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from mqcam.trust.documents import Certificate
+from mqcam.trust.keys import SigningKey, fingerprint
+from mqcam.trust.pins import KnownDevices
+from mqcam.trust.vouching import DeviceTrust
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OWNER, CAMERA, OTHER = (SigningKey(bytes([number]) * 32) for number in (1, 2, 3))
+SERIAL = "serial01"
+
+
+def certificate(
+    key: SigningKey = CAMERA,
+    *,
+    name: str = "front",
+    signer: SigningKey = OWNER,
+    namespace: str = "mqcam",
+    serial: str = SERIAL,
+) -> str:
+    return Certificate(name=name, key=key.public, serial=serial).issue(signer, namespace)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "account" / "known_devices"
+
+
+def trust(path: Path, *, owner: str | None = OWNER.public) -> DeviceTrust:
+    return DeviceTrust(namespace="mqcam", owner=owner, known=KnownDevices(path))
+
+
+def test_certified_device_is_believed_and_remembered(path: Path) -> None:
+    assert trust(path).vouch("front", CAMERA.public, certificate(), 1) is None
+    assert KnownDevices(path).key("front") == CAMERA.public
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "",
+        "rubbish",
+        certificate(name="back"),
+        certificate(OTHER),
+        certificate(signer=OTHER),
+        certificate(signer=CAMERA),
+        certificate(namespace="other"),
+    ],
+    ids=["none", "rubbish", "name", "key", "signer", "itself", "namespace"],
+)
+def test_device_without_a_good_certificate_is_not_believed(path: Path, shown: str) -> None:
+    denial = trust(path).vouch("front", CAMERA.public, shown, 1)
+    assert denial is not None
+    assert denial.code == "unknown-key"
+    assert fingerprint(CAMERA.public) in denial.text
+    assert not path.exists()
+
+
+def test_known_device_is_believed_without_a_certificate(path: Path) -> None:
+    KnownDevices(path).pin("front", CAMERA.public, 1)
+    assert trust(path, owner=None).vouch("front", CAMERA.public, "", 1) is None
+
+
+def test_changed_key_without_the_owners_word_is_refused_and_explained(path: Path) -> None:
+    KnownDevices(path).pin("front", CAMERA.public, 1)
+    denial = trust(path).vouch("front", OTHER.public, "", 1)
+    assert denial is not None
+    assert denial.code == "changed-key"
+    for said in (fingerprint(CAMERA.public), fingerprint(OTHER.public), str(path)):
+        assert said in denial.text
+    assert KnownDevices(path).key("front") == CAMERA.public
+
+
+def test_changed_key_with_the_owners_word_is_believed_and_told(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge = trust(path)
+    judge.vouch("front", CAMERA.public, certificate(), 1)
+    with caplog.at_level(logging.WARNING):
+        assert judge.vouch("front", OTHER.public, certificate(OTHER, serial="serial02"), 1) is None
+    assert "new identity" in caplog.text
+    assert KnownDevices(path).key("front") == OTHER.public
+
+
+def test_revoked_identity_is_refused_with_its_certificate_and_without(path: Path) -> None:
+    """A thief could leave the certificate out and rely on the pin that came from it."""
+    judge = trust(path)
+    judge.vouch("front", CAMERA.public, certificate(), 1)
+    judge.obey(frozenset({SERIAL}))
+    for shown in (certificate(), ""):
+        denial = judge.vouch("front", CAMERA.public, shown, 1)
+        assert denial is not None
+        assert denial.code == "revoked"
+    again = trust(path)
+    again.obey(frozenset({SERIAL}))
+    assert again.vouch("front", CAMERA.public, "", 1) is not None
+
+
+def test_paired_device_is_not_touched_by_revocations(path: Path) -> None:
+    KnownDevices(path).pin("front", CAMERA.public, 1)
+    judge = trust(path)
+    judge.obey(frozenset({"", SERIAL}) - {""})
+    assert judge.vouch("front", CAMERA.public, "", 1) is None
+
+
+def test_highest_version_is_remembered_and_never_lowered(path: Path) -> None:
+    judge = trust(path)
+    assert judge.highest_version("front") == 1
+    judge.vouch("front", CAMERA.public, certificate(), 3)
+    assert trust(path).highest_version("front") == 3
+    judge.vouch("front", CAMERA.public, certificate(), 2)
+    assert judge.highest_version("front") == 3
+
+
+def test_memory_that_cannot_be_written_does_not_hide_the_picture(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge = trust(tmp_path / "file" / "known_devices")
+    (tmp_path / "file").write_text("")
+    with caplog.at_level(logging.WARNING):
+        assert judge.vouch("front", CAMERA.public, certificate(), 1) is None
+    assert "cannot be remembered" in caplog.text
