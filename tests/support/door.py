@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ssl
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -90,6 +91,11 @@ class Door:
 
         return asyncio.run_coroutine_threadsafe(called(), self._loop).result(THREAD_TIMEOUT_S)
 
+    @property
+    def guests(self) -> Counter[str]:
+        """Return whose connections are open, and how many."""
+        return Counter(self._clients.copy().values())
+
     def send(self, packet: Packet) -> int:
         """Hand a message to every program of its reader; return how many there are."""
         writers = [writer for writer, who in self._clients.items() if who == packet.who]
@@ -153,7 +159,6 @@ class Door:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._clients.pop(writer, None)
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
@@ -161,6 +166,8 @@ class Door:
                 end.close()
                 with contextlib.suppress(OSError, asyncio.CancelledError):
                     await end.wait_closed()
+            self._clients.pop(writer, None)
+            self._tell_watchers()
 
     async def _inwards(
         self,

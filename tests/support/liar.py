@@ -18,7 +18,7 @@ from support.broker import ShippedBroker
 from support.door import Behind, Door, Packet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
     from typing import Self
 
@@ -124,6 +124,13 @@ class Liar(ShippedBroker):
                 while not condition():
                     changed.clear()
                     await changed.wait()
+
+    @contextlib.asynccontextmanager
+    async def guests_leave(self) -> AsyncIterator[None]:
+        """Wait at the end of the block until who came inside it has left."""
+        before = self.door.guests
+        yield
+        await self.seen(lambda: not self.door.guests - before)
 
     # what the door asks (door.Owner)
 
