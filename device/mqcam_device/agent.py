@@ -160,7 +160,7 @@ class Agent:
 
     async def _watch_clock(self) -> None:
         """Tell viewers when the clock becomes right, or wrong again."""
-        async for is_good in changes(self._has_clock):
+        async for is_good in changes(self._has_clock, ask=is_synchronised):
             self._has_clock = is_good
             logger.info("clock", extra=fields(synchronised=is_good))
             self._apply(

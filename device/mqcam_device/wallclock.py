@@ -37,7 +37,7 @@ def believable_second() -> int | None:
 async def changes(
     was_synchronised: bool,
     *,
-    ask: Callable[[], bool] = is_synchronised,
+    ask: Callable[[], bool],
     poll_s: float = POLL_S,
 ) -> AsyncGenerator[bool]:
     """Yield how the clock is, each time that this has changed; never ends."""

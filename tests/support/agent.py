@@ -32,6 +32,14 @@ SMALL = "video: {size: 640x360, fps: 30, bitrate_bps: 800000}\n"
 """Settings of a picture big enough for its marker, small enough for many viewers on two cores."""
 
 
+WITH_CLOCK = (
+    "import sys; from mqcam_device import wallclock; "
+    "wallclock.is_synchronised = lambda: {clock}; "
+    "from mqcam_device.cli import main; sys.exit(main(sys.argv[1:]))"
+)
+"""The command on a machine whose clock is as a test wants it."""
+
+
 class RunningAgent:
     """``mqcam-device run`` for one camera at a broker of the tests; a context manager."""
 
@@ -43,6 +51,7 @@ class RunningAgent:
         settings: str = "",
         is_loopback: bool = True,
         ice: str = "",
+        has_clock: bool | None = None,
     ) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"mqcam-{name}-"))
@@ -56,6 +65,10 @@ class RunningAgent:
             f"ice: {{loopback: {str(is_loopback).lower()}{ice and ', '}{ice}}}\n{settings}",
             encoding="utf-8",
         )
+        program = ["-m", "mqcam_device.cli"]
+        if has_clock is not None:
+            program = ["-c", WITH_CLOCK.format(clock=has_clock)]
+        self._command = [sys.executable, *program, "run", "--config", str(self.config)]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -88,9 +101,8 @@ class RunningAgent:
     def start(self) -> Self:
         """Start the agent and wait until the broker knows it."""
         online_before = self.log.count("camera online")
-        command = [sys.executable, "-m", "mqcam_device.cli", "run", "--config", str(self.config)]
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         deadline = time.monotonic() + START_TIMEOUT_S
         while self.log.count("camera online") == online_before:
             if self._process.poll() is not None or time.monotonic() > deadline:
