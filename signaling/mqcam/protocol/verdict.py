@@ -1,7 +1,9 @@
 """The answer "no" of whoever judges a peer: a code for programs and a sentence for people.
 
-It knows no key and no policy: the endpoints carry it from the judge to the peer or the person.
+It must not know keys or policies: the endpoints carry it from the judge to the peer or the person.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
