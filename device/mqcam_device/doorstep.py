@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 POLL_S = 0.5
 
+_NO_ACCOUNT = (
+    "It holds no account at the broker. A viewer that has none needs one of its own from the "
+    "broker's\nowner, or this camera's: --share-account.\n"
+)
+
 
 class Ask(Protocol):
     """Asks the running agent; raises ControlError."""
@@ -85,10 +90,9 @@ def pair(
     try:
         _show(opened, terminal, picture)
         if opened["account"] and not is_account_shared:
-            terminal.say(
-                "It holds no account at the broker. Whoever has none needs one from the broker's "
-                "owner,\nor this camera's own: --share-account.\n"
-            )
+            terminal.say(_NO_ACCOUNT)
+        terminal.say(f"The fingerprint of {opened['camera']}: {opened['fingerprint']}")
+        terminal.say("Waiting for the viewer; Ctrl-C ends it.\n")
         is_settled = _receive(ask, terminal)
     finally:
         if not is_settled:
@@ -113,8 +117,6 @@ def _show(opened: Mapping[str, Any], terminal: Terminal, picture: Path | None) -
             terminal.say(f"{terminal_qr(uri, terminal.columns)}\n")
         except UsageError as error:
             terminal.say(f"(No code of squares here: {error} with --qr FILE.png.)\n")
-    terminal.say(f"The fingerprint of {camera}: {opened['fingerprint']}")
-    terminal.say("Waiting for the viewer; Ctrl-C ends it.\n")
 
 
 def _receive(ask: Ask, terminal: Terminal) -> bool:

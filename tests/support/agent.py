@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from support.broker import ShippedBroker
+    from support.sharing import SharedBroker
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 8.0
@@ -45,7 +46,7 @@ class RunningAgent:
 
     def __init__(
         self,
-        broker: ShippedBroker,
+        broker: ShippedBroker | SharedBroker,
         *,
         name: str = "front",
         settings: str = "",

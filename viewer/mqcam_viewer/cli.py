@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from mqcam import entry, exits, log
 from mqcam.commandline import Parser
-from mqcam.errors import ConfigError, CredentialsError, MqcamError
+from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
 from mqcam.private import check_libraries
 
-from mqcam_viewer import keeping, reach
+from mqcam_viewer import joining, keeping, reach
 from mqcam_viewer.absence import no_picture
 from mqcam_viewer.client import Client
 from mqcam_viewer.desktop import cli as window
@@ -66,6 +66,7 @@ def parser() -> Parser:
     verbs = main_parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     window.add_verb(verbs, common, seconds)
     keeping.add_verbs(verbs, common, seconds)
+    joining.add_verb(verbs, variable=CREDENTIALS_VARIABLE)
     cameras = verbs.add_parser("list", parents=[common], help="show the cameras of the broker")
     cameras.set_defaults(run=list_cameras)
     probe = verbs.add_parser("probe", parents=[common], help="watch a camera and measure it")
@@ -203,14 +204,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or (words[0].startswith("-") and words[0] not in ABOUT_US):
         words.insert(0, window.VERB)
+    try:
+        joining.refuse_secrets(words)  # before anybody can repeat them
+    except UsageError as error:
+        return tell(error)
     options = main_parser.parse_args(words)
-    if options.credentials is None:
+    if options.credentials is None and options.verb != joining.VERB:
         main_parser.error(f"name the viewer's file with --credentials or ${CREDENTIALS_VARIABLE}")
     log.configure("info" if options.verbose else "error")
     try:
         check_libraries()
         if options.verb == window.VERB:
             return window.show(options)
+        if options.verb == joining.VERB:
+            return joining.join(options)
         return int(asyncio.run(options.run(options)))
     except (MqcamError, OSError) as error:
         return tell(error)

@@ -30,6 +30,7 @@ from mqcam.protocol.effects import (
 )
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.protocol.viewer import ViewerEndpoint
+from mqcam.trust.keystore import with_password
 from mqcam.whereabouts import Whereabouts
 
 from mqcam_viewer.frames import MAX_WAITING
@@ -68,7 +69,7 @@ class Client:
         deadlines: Deadlines | None = None,
         on_broker: Callable[[BrokerState], None] | None = None,
     ) -> None:
-        self._credentials = credentials_of("viewer", credentials)
+        self._credentials = with_password(credentials_of("viewer", credentials))
         self.ice = replace(ice or IceSettings(), ca_pem=self._credentials.ca)
         self.deadlines = deadlines or Deadlines()
         self._topics = Namespace(self._credentials.namespace)
