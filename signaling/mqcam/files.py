@@ -33,6 +33,20 @@ def read_private(path: Path | str, *, limit_bytes: int = MAX_BYTES) -> bytes:
     return content
 
 
+def read_guarded(path: Path | str, *, limit_bytes: int = MAX_BYTES) -> bytes:
+    """Return what a file says whom to trust; raise OSError when others could write into it."""
+    content, status = _read(Path(path), limit_bytes)
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o022:
+        raise PermissionError(
+            errno.EPERM,
+            f"may be changed by other users (mode {mode:04o}): look through it, then run "
+            f"chmod 600 {path}",
+            str(path),
+        )
+    return content
+
+
 def write_atomically(path: Path | str, content: bytes, *, mode: int = 0o600) -> None:
     """Replace ``path`` by ``content`` so that a power cut leaves the old file or the new one."""
     path = Path(path)

@@ -88,7 +88,8 @@ class Grant:
 
     def covers(self, camera: str) -> bool:
         """Tell whether ``camera`` is among those that are meant."""
-        return any(fnmatchcase(camera, pattern) for pattern in self.cameras)
+        # What is no pattern of ours counts for nothing: fnmatch would give brackets a meaning.
+        return any(is_pattern(each) and fnmatchcase(camera, each) for each in self.cameras)
 
 
 def read_certificate(text: str, *, owner: str, namespace: str) -> Certificate:
@@ -129,6 +130,11 @@ def read_grant(text: str, *, owner: str, namespace: str) -> Grant:
 def is_pattern(text: str) -> bool:
     """Tell whether ``text`` may stand for cameras in a grant."""
     return _PATTERN.fullmatch(text) is not None
+
+
+def is_serial(text: str) -> bool:
+    """Tell whether ``text`` may be the serial of a document."""
+    return _SERIAL.fullmatch(text) is not None
 
 
 def new_serial(random_bytes: bytes) -> str:

@@ -6,12 +6,12 @@ It must not know files or brokers: it reads and writes payloads.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mqcam.errors import DocumentRefused, MalformedMessage, Unauthentic
 from mqcam.protocol.fields import INTEGER_MAX, read_object
+from mqcam.trust.documents import is_serial
 from mqcam.trust.envelope import open_signed, signed
 from mqcam.trust.signing import Purpose
 
@@ -24,7 +24,6 @@ REVOKED_MAX = 4096
 BROKERS_MAX = 16
 
 _VERSION = 1
-_SERIAL = re.compile(r"[A-Za-z0-9_-]{8}")
 _CA_MAX_CHARS = 16_000
 
 
@@ -86,6 +85,6 @@ def read_owner_state(payload: bytes, topic: str, *, owner: str) -> OwnerState:
         )
     except MalformedMessage as error:
         raise DocumentRefused("malformed", f"the owner's state cannot be read: {error}") from error
-    if version != _VERSION or not all(map(_SERIAL.fullmatch, state.revoked)):
+    if version != _VERSION or not all(map(is_serial, state.revoked)):
         raise DocumentRefused("malformed", "the owner's state is of a form that we do not know")
     return state

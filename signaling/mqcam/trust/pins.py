@@ -1,33 +1,31 @@
 """Who is believed without, or against, an owner's word: two small files in the manner of ssh.
 
-They must not know protocols: a name, a key and what is noted beside it, one entry a line. People
-may edit them; a line that cannot be read stops the program with its number.
+They must not know protocols: a name, a key and what is noted beside it. People may edit them; a
+line that cannot be read stops the program with its number.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from mqcam import files
 from mqcam.errors import CredentialsError
 from mqcam.protocol.topics import is_id
-from mqcam.trust.documents import RIGHTS
+from mqcam.trust.documents import RIGHTS, is_serial
+from mqcam.trust.entries import ENTRIES_MAX, EntryFile, Form
 from mqcam.trust.keys import is_signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Hashable, Sequence
     from pathlib import Path
 
-ENTRIES_MAX = 4096
 AUTHORITY = "authority"
 REVOKED = "revoked"
 
-_FILE_MAX_BYTES = 1024 * 1024
-_VERSION_MAX = 2**31
+VERSION_MAX = 2**31
+
+_VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class KnownDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizedViewer:
-    """A viewer with rights of its own, or, where ``is_revoked``, without any."""
+    """A viewer with rights of its own, or, where ``is_revoked``, a key without any."""
 
     name: str
     key: str
@@ -60,101 +58,36 @@ class Authority:
     key: str
 
 
-_Entry = TypeVar("_Entry", KnownDevice, AuthorizedViewer)
-
-
-class _PinFile(Generic[_Entry]):
-    """Entries of one kind in one file; each write keeps what other programs wrote meanwhile."""
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        parse: Callable[[list[str]], _Entry | Authority],
-        text: Callable[[_Entry], str],
-        header: str,
-    ) -> None:
-        self.path = path
-        self._parse: Callable[[list[str]], _Entry | Authority] = parse
-        self._text: Callable[[_Entry], str] = text
-        self._header = header
-        self.entries: list[_Entry]
-        self.authorities: tuple[str, ...]
-        self.entries, self.authorities = self._read()
-
-    def find(self, name: str) -> list[_Entry]:
-        """Return the entries of one name."""
-        return [entry for entry in self.entries if entry.name == name]
-
-    def change(self, edit: Callable[[list[_Entry]], list[_Entry]]) -> None:
-        """Edit what the file holds by now and replace it; raise CredentialsError."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(self.path):
-                entries, self.authorities = self._read()
-                self.entries = edit(entries)
-                if len(self.entries) > ENTRIES_MAX:
-                    raise CredentialsError(str(self.path), f"holds more than {ENTRIES_MAX} names")
-                lines = [f"{AUTHORITY} {key}\n" for key in self.authorities]
-                lines += [f"{self._text(entry)}\n" for entry in self.entries]
-                files.write_atomically(self.path, (self._header + "".join(lines)).encode())
-        except OSError as error:
-            raise CredentialsError(str(self.path), files.reason(error)) from error
-
-    def _read(self) -> tuple[list[_Entry], tuple[str, ...]]:
-        try:
-            content = files.read_private(self.path, limit_bytes=_FILE_MAX_BYTES)
-        except FileNotFoundError:
-            return [], ()
-        except OSError as error:
-            raise CredentialsError(str(self.path), files.reason(error)) from error
-        if not content.strip():
-            raise CredentialsError(
-                str(self.path), "is empty: take it from a backup, or delete it to begin anew"
-            )
-        entries: list[_Entry] = []
-        authorities: list[str] = []
-        for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
-            words = line.split()
-            if not words or words[0].startswith("#"):
-                continue
-            try:
-                found = self._parse(words)
-            except ValueError as error:
-                raise CredentialsError(
-                    str(self.path), f"line {number}: {error}; correct or delete the line"
-                ) from None
-            if isinstance(found, Authority):
-                authorities.append(found.key)
-            else:
-                entries.append(found)
-        return entries, tuple(authorities)
-
-
 class KnownDevices:
-    """The devices that a viewer has seen vouched for (``known_devices``)."""
+    """The devices that a viewer has seen vouched for (``known_devices``).
+
+    Raises CredentialsError for a file that cannot be used; one that is not there knows nobody.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file: _PinFile[KnownDevice] = _PinFile(
+        self._file: EntryFile[KnownDevice | Authority] = EntryFile(
             path,
-            parse=_known_device,
-            text=_device_line,
-            header="# Cameras by the key that they had when somebody vouched for them.\n",
+            Form(
+                header="# Cameras by the key that they had when somebody vouched for them.",
+                parse=_known_device,
+                text=_device_line,
+                identity=_device_identity,
+            ),
         )
+        self._noticed: dict[str, KnownDevice] = {}
+        self._devices: dict[str, KnownDevice] = {}
+        self.authorities: tuple[str, ...] = ()
+        """The keys whose signature on a certificate counts, beside the owner's."""
+        self._take(self._file.read())
 
     @property
     def path(self) -> Path:
         """Return where the entries are kept."""
         return self._file.path
 
-    @property
-    def authorities(self) -> tuple[str, ...]:
-        """Return the keys whose signature on a certificate counts, beside the owner's."""
-        return self._file.authorities
-
     def find(self, name: str) -> KnownDevice | None:
         """Return what is known of a device."""
-        return next(iter(self._file.find(name)), None)
+        return self._noticed.get(name) or self._devices.get(name)
 
     def key(self, name: str) -> str | None:
         """Return the key of a device that was vouched for."""
@@ -162,83 +95,148 @@ class KnownDevices:
         return None if found is None else found.key
 
     def pin(self, name: str, key: str, version: int, *, serial: str = "") -> None:
-        """Keep a device's key and version; raise CredentialsError where that cannot be written."""
-        pinned = KnownDevice(name=name, key=key, version=version, serial=serial)
-        self._file.change(lambda all_: [*(one for one in all_ if one.name != name), pinned])
+        """Keep a device over the next power cut; raise CredentialsError if it cannot be written."""
+        self.notice(KnownDevice(name=name, key=key, version=version, serial=serial))
+        self.save()
+
+    def notice(self, device: KnownDevice) -> None:
+        """Know a device from now on; ``save`` writes it. CredentialsError when there are too many.
+
+        It replaces what was known under its name.
+        """
+        is_new = self.find(device.name) is None
+        if is_new and len(self._devices) + len(self._noticed) >= ENTRIES_MAX:
+            raise CredentialsError(str(self.path), f"holds more than {ENTRIES_MAX} entries")
+        self._noticed[device.name] = device
+
+    def save(self) -> None:
+        """Write what was noticed, beside what other programs wrote; may run in a thread.
+
+        Raises CredentialsError; what was noticed stays known, and the next call tries again.
+        """
+        noticed = dict(self._noticed)
+        if not noticed:
+            return
+        self._take(self._file.change(lambda entries: _merged(entries, noticed)))
+        for name, device in noticed.items():
+            if self._noticed.get(name) is device:
+                del self._noticed[name]
+
+    def _take(self, entries: Sequence[KnownDevice | Authority]) -> None:
+        self._devices = {each.name: each for each in entries if isinstance(each, KnownDevice)}
+        self.authorities = _authorities(entries)
 
 
 class AuthorizedViewers:
-    """The viewers whom this device knows by itself (``authorized_viewers``)."""
+    """The viewers whom this device knows by itself (``authorized_viewers``).
+
+    Raises CredentialsError for a file that cannot be used; one that is not there names nobody.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file: _PinFile[AuthorizedViewer] = _PinFile(
+        self._file: EntryFile[AuthorizedViewer | Authority] = EntryFile(
             path,
-            parse=_authorized_viewer,
-            text=_viewer_line,
-            header="# Viewers who were let in at this camera, or shut out of it.\n",
+            Form(
+                header="# Viewers who were let in at this camera, or shut out of it.",
+                parse=_authorized_viewer,
+                text=_viewer_line,
+                identity=_viewer_identity,
+            ),
         )
+        self._viewers: tuple[AuthorizedViewer, ...] = ()
+        self.authorities: tuple[str, ...] = ()
+        """The keys whose signature on a grant counts, beside the owner's."""
+        self._take(self._file.read())
 
     @property
     def path(self) -> Path:
         """Return where the entries are kept."""
         return self._file.path
 
-    @property
-    def authorities(self) -> tuple[str, ...]:
-        """Return the keys whose signature on a grant counts, beside the owner's."""
-        return self._file.authorities
-
     def entries(self) -> tuple[AuthorizedViewer, ...]:
         """Return everybody who is named, shut out or let in."""
-        return tuple(self._file.entries)
+        return self._viewers
 
     def find(self, name: str) -> tuple[AuthorizedViewer, ...]:
         """Return the entries of one name: at most one that lets in, any number that shut out."""
-        return tuple(self._file.find(name))
+        return tuple(each for each in self._viewers if each.name == name)
+
+    def is_shut_out(self, key: str) -> bool:
+        """Tell whether a key was shut out, under whatever name it comes now."""
+        return any(each.is_revoked and each.key == key for each in self._viewers)
 
     def add(self, name: str, key: str, rights: frozenset[str]) -> None:
-        """Let a viewer in; replaces what let that name in before and what shut that key out."""
+        """Let a viewer in, instead of whom that name let in before and what shut that key out.
+
+        When it returns, no power cut takes it back. Raises CredentialsError, and then nobody new
+        is let in.
+        """
         added = AuthorizedViewer(name=name, key=key, rights=rights)
-        self._file.change(
-            lambda all_: [
-                *(o for o in all_ if o.name != name or (o.is_revoked and o.key != key)),
-                added,
-            ]
-        )
+        self._take(self._file.change(lambda entries: _with(entries, added)))
 
     def revoke(self, name: str, key: str) -> None:
-        """Shut a viewer's key out, whatever its grant says."""
+        """Shut a key out, whatever its grant says; raise CredentialsError if that may not last."""
         revoked = AuthorizedViewer(name=name, key=key, is_revoked=True)
-        self._file.change(
-            lambda all_: [*(o for o in all_ if (o.name, o.key) != (name, key)), revoked]
+        # First here, then on the disk: a full one must not keep the door open.
+        self._viewers = tuple(
+            each for each in _with(self._viewers, revoked) if isinstance(each, AuthorizedViewer)
         )
+        self._take(self._file.change(lambda entries: _with(entries, revoked)))
+
+    def _take(self, entries: Sequence[AuthorizedViewer | Authority]) -> None:
+        self._viewers = tuple(each for each in entries if isinstance(each, AuthorizedViewer))
+        self.authorities = _authorities(entries)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the file against other programs of this account; a write takes milliseconds."""
-    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+def _merged(
+    entries: Sequence[KnownDevice | Authority], noticed: dict[str, KnownDevice]
+) -> list[KnownDevice | Authority]:
+    merged: dict[Hashable, KnownDevice | Authority] = {_device_identity(e): e for e in entries}
+    for device in noticed.values():
+        old = merged.get(device.name)
+        is_same = isinstance(old, KnownDevice) and old.key == device.key
+        # Another program may have met the device after an update.
+        version = max(device.version, old.version if isinstance(old, KnownDevice) else 1)
+        merged[device.name] = replace(device, version=version) if is_same else device
+    return list(merged.values())
+
+
+def _with(
+    entries: Sequence[AuthorizedViewer | Authority], new: AuthorizedViewer
+) -> list[AuthorizedViewer | Authority]:
+    """Return the entries with ``new``: one key is let in once or shut out, one name let in once."""
+    return [
+        *(
+            each
+            for each in entries
+            if isinstance(each, Authority)
+            or (
+                each.key != new.key and (each.name != new.name or each.is_revoked or new.is_revoked)
+            )
+        ),
+        new,
+    ]
+
+
+def _authorities(entries: Sequence[object]) -> tuple[str, ...]:
+    return tuple(each.key for each in entries if isinstance(each, Authority))
 
 
 def _known_device(words: list[str]) -> KnownDevice | Authority:
-    if words[0] == AUTHORITY:
+    if words[0] == AUTHORITY and len(words) == 2:  # noqa: PLR2004  # a device has its v= too
         return _authority(words)
     name, key, notes = _head(words)
     version, serial = notes.pop("v", "1"), notes.pop("serial", "")
-    if notes or not version.isdecimal() or not 1 <= int(version) <= _VERSION_MAX:
+    is_version = _VERSION.fullmatch(version) is not None and int(version) <= VERSION_MAX
+    if notes or not is_version or (serial and not is_serial(serial)):
         raise ValueError("expected: NAME ed25519:... v=1")
     return KnownDevice(name=name, key=key, version=int(version), serial=serial)
 
 
 def _authorized_viewer(words: list[str]) -> AuthorizedViewer | Authority:
-    if words[0] == AUTHORITY:
+    if words[0] == AUTHORITY and len(words) == 2:  # noqa: PLR2004  # a viewer has its rights= too
         return _authority(words)
-    if words[0] == REVOKED and len(words) == 3:  # noqa: PLR2004  # the word, a name, a key
+    if words[0] == REVOKED and len(words) == 3 and is_id(words[1]):  # noqa: PLR2004  # name, key
         name, key, _ = _head(words[1:])
         return AuthorizedViewer(name=name, key=key, is_revoked=True)
     name, key, notes = _head(words)
@@ -249,7 +247,7 @@ def _authorized_viewer(words: list[str]) -> AuthorizedViewer | Authority:
 
 
 def _authority(words: list[str]) -> Authority:
-    if len(words) != 2 or not is_signing_key(words[1]):  # noqa: PLR2004  # the word and a key
+    if not is_signing_key(words[1]):
         raise ValueError("expected: authority ed25519:...")
     return Authority(key=words[1])
 
@@ -263,13 +261,26 @@ def _head(words: list[str]) -> tuple[str, str, dict[str, str]]:
     return words[0], words[1], notes
 
 
-def _device_line(device: KnownDevice) -> str:
-    serial = f" serial={device.serial}" if device.serial else ""
-    return f"{device.name} {device.key} v={device.version}{serial}"
+def _device_line(entry: KnownDevice | Authority) -> str:
+    if isinstance(entry, Authority):
+        return f"{AUTHORITY} {entry.key}"
+    serial = f" serial={entry.serial}" if entry.serial else ""
+    return f"{entry.name} {entry.key} v={entry.version}{serial}"
 
 
-def _viewer_line(viewer: AuthorizedViewer) -> str:
-    if viewer.is_revoked:
-        return f"{REVOKED} {viewer.name} {viewer.key}"
-    rights = ",".join(right for right in RIGHTS if right in viewer.rights)
-    return f"{viewer.name} {viewer.key} rights={rights}"
+def _device_identity(entry: KnownDevice | Authority) -> Hashable:
+    return entry if isinstance(entry, Authority) else entry.name
+
+
+def _viewer_line(entry: AuthorizedViewer | Authority) -> str:
+    if isinstance(entry, Authority):
+        return f"{AUTHORITY} {entry.key}"
+    if entry.is_revoked:
+        return f"{REVOKED} {entry.name} {entry.key}"
+    rights = ",".join(right for right in RIGHTS if right in entry.rights)
+    return f"{entry.name} {entry.key} rights={rights}"
+
+
+def _viewer_identity(entry: AuthorizedViewer | Authority) -> Hashable:
+    is_let_in = isinstance(entry, AuthorizedViewer) and not entry.is_revoked
+    return entry.name if is_let_in and isinstance(entry, AuthorizedViewer) else entry

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mqcam.errors import CredentialsError
 from mqcam.trust.keys import fingerprint
 
 KNOWN_DEVICES = "known_devices"
@@ -22,8 +23,13 @@ def viewer_folder(name: str, public: str) -> Path:
 
 
 def state_home() -> Path:
-    """Return where this user's programs keep what outlives them (XDG base directories)."""
+    """Return where this user's programs keep what outlives them (XDG base directories).
+
+    Raises CredentialsError for a user without a home who names no place either.
+    """
     base = Path(os.environ.get("XDG_STATE_HOME", ""))
     if not base.is_absolute():
         base = Path(os.path.expanduser("~/.local/state"))  # noqa: PTH111 - it never raises
+    if not base.is_absolute():
+        raise CredentialsError(str(base), "is no place: this user has no home; set XDG_STATE_HOME")
     return base / "mqcam"

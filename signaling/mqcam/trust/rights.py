@@ -26,7 +26,8 @@ class ViewerTrust:
     """Judge viewers for one device.
 
     ``second`` returns the Unix second of now, None where the clock cannot be believed: a grant
-    that ends is then refused, because nobody can tell whether it has ended.
+    that ends is then refused, because nobody can tell whether it has ended. An entry at the camera
+    itself counts before a grant, with its own rights, and whatever an owner revokes.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class ViewerTrust:
         self._authorized = authorized
         self._second = second
         self._revoked: frozenset[str] = frozenset()
-        self._good: dict[str, Grant] = {}
+        self._good: dict[tuple[str, str], Grant] = {}
 
     def obey(self, revoked: frozenset[str]) -> None:
         """Take the serials that the owner has revoked."""
@@ -52,9 +53,9 @@ class ViewerTrust:
 
     def authorize(self, viewer: str, key: str, grant: str) -> frozenset[str] | Denial:
         """Return the rights of a viewer, or why it has none."""
-        entries = self._authorized.find(viewer)
-        if any(entry.is_revoked and entry.key == key for entry in entries):
+        if self._authorized.is_shut_out(key):
             return _denied(f"{viewer} was shut out at this camera")
+        entries = self._authorized.find(viewer)
         own = next((entry for entry in entries if not entry.is_revoked), None)
         if own is not None and own.key == key:
             return own.rights
@@ -68,11 +69,14 @@ class ViewerTrust:
         return _denied(f"nobody let {viewer} in: ask the camera's owner for a grant, or pair")
 
     def _judge(self, viewer: str, key: str, text: str) -> frozenset[str] | Denial:
-        grant = self._good.get(text) or self._read(text)
+        grant = self._read(text)
         if isinstance(grant, Denial):
             return grant
+        rights = frozenset(grant.rights) & frozenset(RIGHTS)
         why = self._objection(grant, viewer, key)
-        return _denied(why) if why else frozenset(grant.rights) & frozenset(RIGHTS)
+        if not why and not rights:
+            why = f"the grant of {viewer} names no right that this camera knows: update the camera"
+        return _denied(why) if why else rights
 
     def _objection(self, grant: Grant, viewer: str, key: str) -> str:
         """Return why a grant does not help this viewer here and now; empty if it does."""
@@ -98,13 +102,15 @@ class ViewerTrust:
         refusals: list[DocumentRefused] = []
         for signer in signers:
             try:
-                grant = read_grant(text, owner=signer, namespace=self._namespace)
+                grant = self._good.get((signer, text)) or read_grant(
+                    text, owner=signer, namespace=self._namespace
+                )
             except DocumentRefused as error:
                 refusals.append(error)
             else:
                 if len(self._good) >= GRANTS_MAX:
                     self._good.clear()
-                self._good[text] = grant
+                self._good[signer, text] = grant
                 return grant
         return _denied(f"{refusals[0]}: ask the camera's owner for a new one")
 

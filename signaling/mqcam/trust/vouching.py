@@ -14,10 +14,12 @@ from mqcam.protocol.codes import Code
 from mqcam.protocol.verdict import Denial
 from mqcam.trust.documents import read_certificate
 from mqcam.trust.keys import fingerprint
+from mqcam.trust.pins import KnownDevice
+from mqcam.trust.scribe import Scribe
 
 if TYPE_CHECKING:
     from mqcam.trust.documents import Certificate
-    from mqcam.trust.pins import KnownDevice, KnownDevices
+    from mqcam.trust.pins import KnownDevices
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +30,21 @@ CERTIFICATES_MAX = 1024
 
 
 class DeviceTrust:
-    """Judge devices for one viewer, and remember those that were vouched for."""
+    """Judge devices for one viewer, and remember those that were vouched for.
+
+    What it remembers counts at once and is written beside the event loop: a power cut in between
+    costs nothing but the memory, as the owner's signature is there again with the next status.
+    """
 
     def __init__(self, *, namespace: str, owner: str | None, known: KnownDevices) -> None:
         self._namespace = namespace
         self._owner = owner
         self._known = known
         self._revoked: frozenset[str] = frozenset()
-        self._good: dict[str, Certificate] = {}
+        self._good: dict[tuple[str, str], Certificate] = {}
+        self._told: set[tuple[str, str]] = set()
+        self._trouble = ""
+        self._scribe = Scribe(self._save, name="known devices")
 
     def obey(self, revoked: frozenset[str]) -> None:
         """Take the serials that the owner has revoked."""
@@ -49,7 +58,7 @@ class DeviceTrust:
     def vouch(self, device: str, key: str, certificate: str, version: int) -> Denial | None:
         """Return why ``key`` is not the key of ``device``, or None; remember one that is."""
         known = self._known.find(device)
-        vouched = self._certificate(device, key, certificate)
+        vouched, flaw = self._read(device, key, certificate)
         serial = vouched.serial if vouched is not None else _serial_of(known, key)
         if serial in self._revoked:
             return Denial(
@@ -57,54 +66,90 @@ class DeviceTrust:
                 text=f"the owner has revoked the identity of {device}: it was removed or replaced",
             )
         if vouched is None and (known is None or known.key != key):
-            return self._refuse(device, key, known.key if known else None)
+            return self._refusal(device, key, known.key if known else None, flaw)
         if known is not None and known.key != key:
-            logger.warning(
-                "the camera has a new identity, vouched for by the owner",
-                extra=fields(camera=device, was=fingerprint(known.key), now=fingerprint(key)),
-            )
-        if known is None or known.key != key or known.version < version:
-            self._remember(device, key, version, serial)
+            self._tell_change(device, known.key, key)
+            known = None
+        if known is None or known.version < version or known.serial != serial:
+            highest = version if known is None else max(version, known.version)
+            self._remember(KnownDevice(name=device, key=key, version=highest, serial=serial))
         return None
 
-    def _certificate(self, device: str, key: str, text: str) -> Certificate | None:
+    def close(self) -> None:
+        """Wait until what was remembered is written."""
+        self._scribe.close()
+
+    def _read(self, device: str, key: str, text: str) -> tuple[Certificate | None, str]:
+        """Return the certificate if it vouches for this name and key, else why it does not."""
         if not text:
-            return None
-        found = self._good.get(text)
-        for signer in (*filter(None, (self._owner,)), *self._known.authorities):
-            if found is not None:
-                break
+            return None, ""
+        signers = (*filter(None, (self._owner,)), *self._known.authorities)
+        flaw = "this viewer knows no owner whose certificates count"
+        for signer in signers:
             try:
-                found = read_certificate(text, owner=signer, namespace=self._namespace)
-            except DocumentRefused:
+                found = self._good.get((signer, text)) or read_certificate(
+                    text, owner=signer, namespace=self._namespace
+                )
+            except DocumentRefused as error:
+                flaw = error.text
                 continue
             if len(self._good) >= CERTIFICATES_MAX:
                 self._good.clear()
-            self._good[text] = found
-        return found if found is not None and (found.name, found.key) == (device, key) else None
+            self._good[signer, text] = found
+            if (found.name, found.key) == (device, key):
+                return found, ""
+            return None, f"the certificate that it shows is made for {found.name} or another key"
+        return None, flaw
 
-    def _refuse(self, device: str, key: str, known: str | None) -> Denial:
+    def _refusal(self, device: str, key: str, known: str | None, flaw: str) -> Denial:
+        because = f" ({flaw})" if flaw else ""
         if known is None:
             return Denial(
                 code=UNKNOWN_KEY,
-                text=f"nobody vouches for the key ({fingerprint(key)}) with which {device} signs: "
-                "it may be a camera of somebody else, or somebody who poses as it; ask its owner "
-                "for a grant, or pair with it",
+                text=f"nobody vouches for the key {fingerprint(key)} with which {device} signs"
+                f"{because}: it may be somebody else's camera, or somebody who poses as it; "
+                "ask its owner for a grant, or pair with it",
             )
         return Denial(
             code=CHANGED_KEY,
-            text=f"{device} signs with another key ({fingerprint(key)}) than before "
-            f"({fingerprint(known)}) and no owner vouches for the new one: somebody may pose as "
-            "it. If the camera was set up anew, pair with it again; its line is in "
-            f"{self._known.path}",
+            text=f"{device} signs with the key {fingerprint(key)}, was known by "
+            f"{fingerprint(known)}, and no owner vouches for the new one{because}: somebody may "
+            "pose as it. If it was set up anew, its owner runs 'mqcam-broker add-device --replace'"
+            f", or you delete its line in {self._known.path} and pair again",
         )
 
-    def _remember(self, device: str, key: str, version: int, serial: str) -> None:
+    def _tell_change(self, device: str, was: str, now: str) -> None:
+        if (device, now) in self._told:  # a broker that replays could fill the log with them
+            return
+        if len(self._told) >= CERTIFICATES_MAX:
+            self._told.clear()
+        self._told.add((device, now))
+        logger.warning(
+            "the camera has a new identity, vouched for by the owner",
+            extra=fields(camera=device, was=fingerprint(was), now=fingerprint(now)),
+        )
+
+    def _remember(self, device: KnownDevice) -> None:
         try:
-            self._known.pin(device, key, version, serial=serial)
+            self._known.notice(device)
         except CredentialsError as error:
-            # The picture counts more than the memory: the owner's signature is good today too.
-            logger.warning("a camera's key cannot be remembered", extra=fields(reason=str(error)))
+            self._tell_trouble(str(error))
+        else:
+            self._scribe.request()
+
+    def _save(self) -> None:
+        try:
+            self._known.save()
+        except CredentialsError as error:
+            self._tell_trouble(str(error))
+        else:
+            self._trouble = ""
+
+    def _tell_trouble(self, text: str) -> None:
+        # The picture counts more than the memory: the owner's signature is good today too.
+        if text != self._trouble:
+            self._trouble = text
+            logger.warning("a camera's key cannot be remembered", extra=fields(reason=text))
 
 
 def _serial_of(known: KnownDevice | None, key: str) -> str:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.errors import CredentialsError
+from mqcam.trust.entries import ENTRIES_MAX, EntryFile, Form
 from mqcam.trust.keys import SigningKey
-from mqcam.trust.pins import ENTRIES_MAX, AuthorizedViewer, AuthorizedViewers, KnownDevices
+from mqcam.trust.pins import (
+    AUTHORITY,
+    REVOKED,
+    AuthorizedViewer,
+    AuthorizedViewers,
+    KnownDevice,
+    KnownDevices,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +74,115 @@ def test_people_may_write_comments_blank_lines_and_authorities(tmp_path: Path) -
     known = KnownDevices(written(tmp_path / "k", text))
     assert (known.key("front"), known.authorities) == (ONE, (TWO,))
     known.pin("back", ONE, 1)
+    assert (tmp_path / "k").read_text() == f"{text}back {ONE} v=1\n"
     assert KnownDevices(tmp_path / "k").authorities == (TWO,)
+
+
+def test_what_people_write_in_other_letters_stays_as_it_is(tmp_path: Path) -> None:
+    """An editor of another age writes Latin-1, another one a mark before the first word."""
+    path = tmp_path / "k"
+    path.write_bytes(b"\xef\xbb\xbf# caf\xe9 \xe2\x80\xa8 x\r\nfront " + ONE.encode() + b"\r\n")
+    KnownDevices(path).pin("back", TWO, 1)
+    assert b"# caf\xe9 \xe2\x80\xa8 x\r\nfront " in path.read_bytes()
+    assert KnownDevices(path).key("front") == ONE
+
+
+def test_two_lines_about_the_same_one_are_a_mistake(tmp_path: Path) -> None:
+    """Which of two keys counts is nothing to guess."""
+    text = f"front {ONE} v=1\nfront {TWO} v=1\n"
+    with pytest.raises(CredentialsError, match="line 2: line 1 speaks of the same one"):
+        KnownDevices(written(tmp_path / "k", text))
+    text = f"revoked a {ONE}\na {TWO}\nrevoked a {TWO}\na {ONE} rights=view\n"
+    with pytest.raises(CredentialsError, match="line 4: line 2 speaks"):
+        AuthorizedViewers(written(tmp_path / "v", text))
+
+
+@pytest.mark.parametrize("name", [AUTHORITY, REVOKED, "-", "v", "_" * 64])
+def test_any_name_survives_its_file(tmp_path: Path, name: str) -> None:
+    """An owner may call a camera what he likes: it must not damage the file for the next start."""
+    known, viewers = KnownDevices(tmp_path / "k"), AuthorizedViewers(tmp_path / "v")
+    known.pin(name, ONE, 1)
+    assert KnownDevices(tmp_path / "k").key(name) == ONE
+    assert KnownDevices(tmp_path / "k").authorities == ()
+    viewers.add(name, ONE, VIEW)
+    viewers.revoke(name, TWO)
+    assert AuthorizedViewers(tmp_path / "v").entries() == viewers.entries()
+    assert [each.is_revoked for each in viewers.find(name)] == [False, True]
+
+
+def test_device_that_two_programs_meet_keeps_the_highest_version(tmp_path: Path) -> None:
+    first, second = KnownDevices(tmp_path / "k"), KnownDevices(tmp_path / "k")
+    first.pin("front", ONE, 3)
+    second.pin("front", ONE, 2, serial="serial01")
+    assert KnownDevices(tmp_path / "k").find("front") == KnownDevice(
+        name="front", key=ONE, version=3, serial="serial01"
+    )
+    second.pin("front", TWO, 1)
+    found = KnownDevices(tmp_path / "k").find("front")
+    assert found == KnownDevice(name="front", key=TWO, version=1)
+
+
+def test_noticed_device_is_known_at_once_and_again_after_a_write_that_failed(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "new"
+    known = KnownDevices(folder / "k")
+    folder.write_text("")
+    known.notice(KnownDevice(name="front", key=ONE))
+    with pytest.raises(CredentialsError):
+        known.save()
+    assert known.key("front") == ONE
+    folder.unlink()
+    known.save()
+    known.save()
+    assert KnownDevices(folder / "k").key("front") == ONE
+
+
+def test_key_is_shut_out_under_every_name_and_let_in_under_the_one_it_has_now(
+    tmp_path: Path,
+) -> None:
+    viewers = AuthorizedViewers(tmp_path / "v")
+    viewers.add("laptop", ONE, VIEW)
+    viewers.revoke("notebook", ONE)
+    assert viewers.is_shut_out(ONE)
+    assert viewers.find("laptop") == ()
+    viewers.add("laptop", ONE, VIEW)
+    assert not viewers.is_shut_out(ONE)
+    assert viewers.entries() == (AuthorizedViewer(name="laptop", key=ONE, rights=VIEW),)
+
+
+def test_viewer_is_shut_out_even_where_that_cannot_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    viewers = AuthorizedViewers(folder / "v")
+    viewers.add("laptop", ONE, VIEW)
+    (folder / "v").write_text("damaged\n")
+    with pytest.raises(CredentialsError, match="line 1"):
+        viewers.revoke("laptop", ONE)
+    assert viewers.is_shut_out(ONE)
+    with pytest.raises(CredentialsError, match="line 1"):
+        viewers.add("phone", TWO, VIEW)
+    assert viewers.find("phone") == ()
+
+
+def test_programs_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(12):
+            pool.submit(KnownDevices(tmp_path / "k").pin, f"c{number}", ONE, 1)
+    assert all(KnownDevices(tmp_path / "k").key(f"c{number}") for number in range(12))
+
+
+def test_program_that_holds_the_file_and_stopped_is_not_waited_for(tmp_path: Path) -> None:
+    place = EntryFile(
+        tmp_path / "k",
+        Form(header="# x", parse=" ".join, text=str, identity=str),
+        lock_wait_s=0.0,
+    )
+    place.change(lambda _: ["one"])
+    with (tmp_path / ".k.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(CredentialsError, match="held by another program"):
+            place.change(lambda _: ["two"])
+    assert place.read() == ("one",)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +196,20 @@ def test_people_may_write_comments_blank_lines_and_authorities(tmp_path: Path) -
         f"front {ONE} rights=view",
         f"front {ONE} v=1 v=2",
         "authority",
-        f"authority {ONE} v=1",
+        f"authority {ONE} serial=x",
+        f"front {ONE} v=99999999999",
+        f"front {ONE} v=\u0661",
+        f"front {ONE} serial=short",
+        f"front {ONE[:-1]}",
+        f"front {ONE}\0",
+        f"front x{ONE}",
+        "ed25519-secret:" + "A" * 43,
     ],
 )
 def test_line_that_cannot_be_read_is_named_by_its_number(tmp_path: Path, line: str) -> None:
-    with pytest.raises(CredentialsError, match="line 2"):
+    with pytest.raises(CredentialsError, match=r"line 2: .+; correct or delete") as caught:
         KnownDevices(written(tmp_path / "k", f"# head\n{line}\n"))
+    assert "AAA" not in str(caught.value)
 
 
 @pytest.mark.parametrize("line", [f"laptop {ONE} rights=", f"laptop {ONE} rights=fly", "revoked x"])
@@ -92,16 +218,21 @@ def test_rights_that_nobody_knows_are_a_mistake(tmp_path: Path, line: str) -> No
         AuthorizedViewers(written(tmp_path / "v", line + "\n"))
 
 
-@pytest.mark.parametrize("content", ["", "\n \n"])
+@pytest.mark.parametrize("content", ["", "\n \n", "\0" * 200])
 def test_empty_file_stops_with_a_sentence(tmp_path: Path, content: str) -> None:
     with pytest.raises(CredentialsError, match="is empty"):
         KnownDevices(written(tmp_path / "k", content))
 
 
-def test_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+def test_file_that_others_may_change_is_refused_and_one_that_they_may_read_is_not(
+    tmp_path: Path,
+) -> None:
+    """It holds no secret, and an editor leaves 0644."""
     path = written(tmp_path / "k", f"front {ONE}\n")
     path.chmod(0o644)
-    with pytest.raises(CredentialsError, match="chmod"):
+    assert KnownDevices(path).key("front") == ONE
+    path.chmod(0o664)
+    with pytest.raises(CredentialsError, match="chmod 600"):
         KnownDevices(path)
 
 

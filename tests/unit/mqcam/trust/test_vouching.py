@@ -6,9 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from mqcam import files
 from mqcam.trust.documents import Certificate
 from mqcam.trust.keys import SigningKey, fingerprint
-from mqcam.trust.pins import KnownDevices
+from mqcam.trust.pins import KnownDevice, KnownDevices
 from mqcam.trust.vouching import DeviceTrust
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def trust(path: Path, *, owner: str | None = OWNER.public) -> DeviceTrust:
 
 
 def test_certified_device_is_believed_and_remembered(path: Path) -> None:
-    assert trust(path).vouch("front", CAMERA.public, certificate(), 1) is None
+    judge = trust(path)
+    assert judge.vouch("front", CAMERA.public, certificate(), 1) is None
+    judge.close()
     assert KnownDevices(path).key("front") == CAMERA.public
 
 
@@ -86,7 +89,12 @@ def test_changed_key_with_the_owners_word_is_believed_and_told(
     judge.vouch("front", CAMERA.public, certificate(), 1)
     with caplog.at_level(logging.WARNING):
         assert judge.vouch("front", OTHER.public, certificate(OTHER, serial="serial02"), 1) is None
-    assert "new identity" in caplog.text
+        # A broker that replays what both said must not fill the log.
+        for number in range(20):
+            key, serial = ((CAMERA, SERIAL), (OTHER, "serial02"))[number % 2]
+            assert judge.vouch("front", key.public, certificate(key, serial=serial), 1) is None
+    assert caplog.text.count("new identity") == 2
+    judge.close()
     assert KnownDevices(path).key("front") == OTHER.public
 
 
@@ -99,6 +107,7 @@ def test_revoked_identity_is_refused_with_its_certificate_and_without(path: Path
         denial = judge.vouch("front", CAMERA.public, shown, 1)
         assert denial is not None
         assert denial.code == "revoked"
+    judge.close()
     again = trust(path)
     again.obey(frozenset({SERIAL}))
     assert again.vouch("front", CAMERA.public, "", 1) is not None
@@ -115,6 +124,7 @@ def test_highest_version_is_remembered_and_never_lowered(path: Path) -> None:
     judge = trust(path)
     assert judge.highest_version("front") == 1
     judge.vouch("front", CAMERA.public, certificate(), 3)
+    judge.close()
     assert trust(path).highest_version("front") == 3
     judge.vouch("front", CAMERA.public, certificate(), 2)
     assert judge.highest_version("front") == 3
@@ -126,5 +136,80 @@ def test_memory_that_cannot_be_written_does_not_hide_the_picture(
     judge = trust(tmp_path / "file" / "known_devices")
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):
-        assert judge.vouch("front", CAMERA.public, certificate(), 1) is None
-    assert "cannot be remembered" in caplog.text
+        for version in (1, 2, 3):
+            assert judge.vouch("front", CAMERA.public, certificate(), version) is None
+            judge.close()
+    assert caplog.text.count("cannot be remembered") == 1
+    assert judge.highest_version("front") == 3
+
+
+def test_new_certificate_of_the_same_key_takes_the_place_of_the_revoked_one(path: Path) -> None:
+    judge = trust(path)
+    judge.vouch("front", CAMERA.public, certificate(), 2)
+    judge.vouch("front", CAMERA.public, certificate(serial="serial02"), 1)
+    judge.obey(frozenset({SERIAL}))
+    assert judge.vouch("front", CAMERA.public, "", 1) is None
+    assert judge.vouch("front", CAMERA.public, certificate(), 1) is not None
+    judge.close()
+    found = KnownDevices(path).find("front")
+    assert found is not None
+    assert (found.serial, found.version) == ("serial02", 2)
+
+
+def test_new_key_begins_with_its_own_version(path: Path) -> None:
+    """A replaced camera may run an older release."""
+    judge = trust(path)
+    judge.vouch("front", CAMERA.public, certificate(), 5)
+    judge.vouch("front", OTHER.public, certificate(OTHER, serial="serial02"), 1)
+    judge.close()
+    assert KnownDevices(path).find("front") == KnownDevice(
+        name="front", key=OTHER.public, version=1, serial="serial02"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (certificate(signer=OTHER), "not signed by the owner"),
+        (certificate(name="back"), "made for back"),
+        ("rubbish", "cannot be read"),
+        ("", "nobody vouches"),
+    ],
+)
+def test_refusal_says_what_is_wrong_with_the_certificate(path: Path, shown: str, said: str) -> None:
+    denial = trust(path).vouch("front", CAMERA.public, shown, 1)
+    assert denial is not None
+    assert said in denial.text
+
+
+def test_authority_in_the_file_counts_like_an_owner(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text(f"authority {OWNER.public}\n")
+    judge = trust(path, owner=None)
+    assert judge.vouch("front", CAMERA.public, certificate(), 1) is None
+    assert judge.vouch("back", OTHER.public, certificate(OTHER, signer=CAMERA), 1) is not None
+    judge.close()
+    assert path.read_text() == (
+        f"authority {OWNER.public}\nfront {CAMERA.public} v=1 serial={SERIAL}\n"
+    )
+
+
+def test_a_thousand_cameras_are_remembered_in_few_writes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[Path] = []
+    write = files.write_atomically
+
+    def count(path: Path, content: bytes) -> None:
+        writes.append(path)
+        write(path, content)
+
+    monkeypatch.setattr(files, "write_atomically", count)
+    known = KnownDevices(path)
+    judge = DeviceTrust(namespace="mqcam", owner=OWNER.public, known=known)
+    for number in range(300):
+        name = f"camera-{number}"
+        assert judge.vouch(name, CAMERA.public, certificate(name=name), 1) is None
+    judge.close()
+    assert len(writes) < 150
+    assert all(KnownDevices(path).key(f"camera-{number}") for number in range(300))
