@@ -134,7 +134,9 @@ def read(first: int, body: bytes) -> Answer | Delivery | Packet:
     if kind is Packet.CONNACK:
         fields.number(1)
         reason = fields.number(1)
-        return Answer(packet=0, reason=reason, largest_packet_bytes=fields.largest_packet_bytes())
+        # A broker that knows MQTT 3 only says no without any properties.
+        largest = None if fields.is_empty else fields.largest_packet_bytes()
+        return Answer(packet=0, reason=reason, largest_packet_bytes=largest)
     if kind is Packet.PUBACK:
         packet = fields.number(2)
         return Answer(packet=packet, reason=SUCCESS if fields.is_empty else fields.number(1))
