@@ -6,7 +6,7 @@ It must not know sessions.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mqcam.protocol.codes import Drop
@@ -15,18 +15,39 @@ if TYPE_CHECKING:
     from mqcam.protocol.messages import Status
 
 
+OFFLINE = "offline"
+"""The state in which a device says good-bye."""
 PAST_BOOTS_MAX = 16
 """Starts of one device that are over for good; a replayed status of an earlier one is believed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """What a device said last since one of its starts; ``is_proven`` once it answered us."""
+
+    status: Status
+    key: str
+    is_proven: bool = False
+
+
 @dataclass(slots=True, kw_only=True)
 class _Device:
-    status: Status | None = None
-    key: str = ""
+    """``before`` is the start that ``start`` followed, until the latter has proven itself.
+
+    Statuses carry no order of starts: one that was kept from long ago looks like a new one. Only
+    the true one can read what is sealed to it.
+    """
+
+    start: _Start | None = None
+    before: _Start | None = None
     nonce: str = ""
     gone: bool = False
     expires_at: float = math.inf
     past_boots: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> Status | None:
+        return None if self.start is None else self.start.status
 
 
 class Presence:
@@ -64,7 +85,7 @@ class Presence:
     def key(self, name: str) -> str:
         """Return the public key that signed the device's status; its name if there is none."""
         device = self._devices.get(name)
-        return name if device is None or not device.key else device.key
+        return name if device is None or device.start is None else device.start.key
 
     def seal_key(self, name: str) -> str:
         """Return the key to which messages for a device are sealed; empty if it is unknown."""
@@ -81,22 +102,36 @@ class Presence:
         device = self._find(name)
         if device is None:
             return Drop.TABLE_FULL
-        old = device.status
-        if old is not None and old.boot == status.boot and status.n <= old.n:
-            return Drop.OLD_STATUS if status.n < old.n else Drop.REPEATED
         if status.boot in device.past_boots:
             return Drop.OLD_STATUS
-        past = device.past_boots
-        if old is not None and old.boot != status.boot:
-            past = (*past, old.boot)[-PAST_BOOTS_MAX:]
-        self._devices[name] = _Device(
-            status=status,
-            key=key,
-            nonce=status.nonce,
-            expires_at=now + self._status_ttl_s,
-            past_boots=past,
-        )
+        for known in (device.start, device.before):
+            if known is not None and known.status.boot == status.boot:
+                if status.n <= known.status.n:
+                    return Drop.OLD_STATUS if status.n < known.status.n else Drop.REPEATED
+                break
+        self._begin(device, _Start(status=status, key=key))
+        device.nonce, device.gone = status.nonce, False
+        device.expires_at = now + self._status_ttl_s
         return None
+
+    def prove(self, name: str, seal_key: str) -> None:
+        """Note that a device could read what was sealed to this key: earlier starts are over."""
+        device = self._devices.get(name)
+        if device is None or device.start is None or device.start.status.seal_key != seal_key:
+            return
+        device.start = replace(device.start, is_proven=True)
+        if device.before is not None:
+            past = (*device.past_boots, device.before.status.boot)
+            device.past_boots, device.before = past[-PAST_BOOTS_MAX:], None
+
+    def doubt(self, name: str, seal_key: str) -> None:
+        """Note that nobody answered what was sealed to this key: the start before is tried next."""
+        device = self._devices.get(name)
+        if device is None or device.start is None or device.before is None:
+            return
+        if device.start.status.seal_key == seal_key and device.before.status.state != OFFLINE:
+            device.start, device.before = device.before, device.start
+            device.nonce = device.start.status.nonce
 
     def lose(self, name: str) -> bool:
         """Note that the broker lost a device; tell whether that is news."""
@@ -123,6 +158,19 @@ class Presence:
         for name in expired:
             self.lose(name)
         return expired
+
+    @staticmethod
+    def _begin(device: _Device, start: _Start) -> None:
+        """Let a device speak from a start: the same, the one before it, or a new one."""
+        old = device.start
+        if old is not None and old.status.boot == start.status.boot:
+            device.start = replace(start, is_proven=old.is_proven)
+            return
+        # Of two starts that never proved themselves the newer is kept, beside one that did.
+        is_before = device.before is not None and device.before.status.boot == start.status.boot
+        if is_before or device.before is None or not device.before.is_proven:
+            device.before = old
+        device.start = start
 
     def _find(self, name: str) -> _Device | None:
         if name not in self._devices and len(self._devices) >= self._devices_max:

@@ -94,7 +94,7 @@ class ViewerEndpoint:
             limits=self._limits,
             allow_loopback=allow_loopback,
             perform={Action.TELL_ANSWER: self._tell_answer, Action.RETRY: self._retry},
-            on_end=lambda *_: None,
+            on_end=self._doubt,
             explain=self._explain,
         )
 
@@ -308,7 +308,9 @@ class ViewerEndpoint:
         session = self._find(names.device, arrival.key, names.session)
         if session is None:
             self._engine.reject(topic, Drop.UNKNOWN_SESSION, "there is no such session")
-        elif isinstance(message, Answer):
+            return
+        self._presence.prove(names.device, session.recipient.seal_key)
+        if isinstance(message, Answer):
             self._receive_answer(topic, session, message, now)
         elif isinstance(message, Candidates):
             self._engine.receive_candidates(session, message, now)
@@ -340,6 +342,10 @@ class ViewerEndpoint:
             self._engine.step(session, Event.STALE_NONCE, Cause(now=now))
         else:
             self._engine.receive_end(session, message, now)
+
+    def _doubt(self, session: Session, cause: Cause) -> None:
+        if cause.code == Code.NO_ANSWER and not cause.remote:
+            self._presence.doubt(session.key.peer, session.recipient.seal_key)
 
     def _tell_answer(self, session: Session, cause: Cause) -> None:
         self._engine.emit(Answered(key=session.key, answer=cause.answer))

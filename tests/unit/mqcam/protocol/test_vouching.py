@@ -9,13 +9,15 @@ import pytest
 from mqcam.errors import LocalProtocolError
 from mqcam.protocol.codec import encode
 from mqcam.protocol.effects import Ended, Renamed, Send, StatusChanged, StatusRefused
-from mqcam.protocol.messages import Offer, Status
+from mqcam.protocol.messages import Bye, Offer, Status
 from mqcam.protocol.verdict import Denial
 from mqcam.testing import PlainEnvelope
-from support.endpoints import codes, make_viewer, on_status, sent
+from support.endpoints import DEADLINES, codes, make_viewer, on_status, sent, to_viewer
 
 if TYPE_CHECKING:
+    from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.envelope import Opened, Recipient
+    from mqcam.protocol.viewer import ViewerEndpoint
 
 STATUS = Status(n=1, state="online", boot="b1", nonce="nonce1", seal_key="first")
 NOT_OURS = Denial(code="unknown-key", text="nobody vouches for cam")
@@ -99,13 +101,77 @@ def test_offer_without_a_key_to_seal_to_ends_at_once_with_a_reason() -> None:
     assert viewer.sessions == ()
 
 
+RESTARTED = replace(STATUS, boot="b2", nonce="nonce2", seal_key="second")
+
+
+def offered(viewer: ViewerEndpoint, now: float) -> tuple[SessionKey, Offer]:
+    """Offer a session and return its key and the offer."""
+    key, effects = viewer.offer("cam", sdp="v=0", now=now)
+    offer = sent(effects)[0]
+    assert isinstance(offer, Offer)
+    return key, offer
+
+
+def answer(viewer: ViewerEndpoint, key: SessionKey, now: float) -> None:
+    """Say something that only the device can have said."""
+    viewer.receive(to_viewer(Bye(n=0, reason="closed"), session=key.session), now)
+
+
 def test_replayed_status_of_an_earlier_start_is_not_believed() -> None:
+    """Once the later start has answered."""
     viewer = make_viewer()
     viewer.receive(on_status(STATUS), 0.0)
-    restarted = replace(STATUS, boot="b2", nonce="nonce2", seal_key="second")
-    viewer.receive(on_status(restarted), 1.0)
+    viewer.receive(on_status(RESTARTED), 1.0)
+    answer(viewer, offered(viewer, 1.0)[0], 1.0)
     assert codes(viewer.receive(on_status(replace(STATUS, n=9)), 2.0)) == ["old-status"]
-    assert viewer.devices == {"cam": restarted}
+    assert viewer.devices == {"cam": RESTARTED}
+
+
+def test_replayed_status_of_an_unknown_start_is_not_believed_for_long() -> None:
+    """Nobody answers for it: then the start that had answered is tried again."""
+    viewer = make_viewer()
+    viewer.receive(on_status(RESTARTED), 0.0)
+    answer(viewer, offered(viewer, 0.0)[0], 0.0)
+    viewer.receive(on_status(STATUS), 1.0)
+    _, offer = offered(viewer, 1.0)
+    assert offer.nonce == "nonce1"
+    viewer.tick(1.0 + DEADLINES.offer_give_up_s)
+    _, offer = offered(viewer, 20.0)
+    assert offer.nonce == "nonce2"
+    assert viewer.devices == {"cam": RESTARTED}
+
+
+def test_device_that_speaks_again_after_a_replayed_status_is_believed() -> None:
+    viewer = make_viewer()
+    viewer.receive(on_status(RESTARTED), 0.0)
+    viewer.receive(on_status(STATUS), 1.0)
+    assert codes(viewer.receive(on_status(RESTARTED), 2.0)) == []  # said already
+    again = replace(RESTARTED, n=2)
+    assert StatusChanged(device="cam", status=again, gone=False) in viewer.receive(
+        on_status(again), 3.0
+    )
+    assert viewer.devices == {"cam": again}
+
+
+def test_many_replayed_statuses_do_not_displace_the_start_that_answered() -> None:
+    viewer = make_viewer()
+    viewer.receive(on_status(RESTARTED), 0.0)
+    answer(viewer, offered(viewer, 0.0)[0], 0.0)
+    for number in range(3, 9):
+        old = replace(STATUS, boot=f"b{number}", seal_key=f"old{number}")
+        viewer.receive(on_status(old), float(number))
+    offered(viewer, 10.0)
+    viewer.tick(10.0 + DEADLINES.offer_give_up_s)
+    assert viewer.devices == {"cam": RESTARTED}
+
+
+def test_camera_that_said_good_bye_is_not_tried_instead_of_its_next_start() -> None:
+    viewer = make_viewer()
+    viewer.receive(on_status(replace(STATUS, state="offline")), 0.0)
+    viewer.receive(on_status(RESTARTED), 1.0)
+    offered(viewer, 2.0)
+    viewer.tick(2.0 + DEADLINES.offer_give_up_s)
+    assert viewer.devices == {"cam": RESTARTED}
 
 
 @pytest.mark.parametrize(
