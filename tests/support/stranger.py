@@ -144,7 +144,7 @@ class Stranger:
     async def settle(self) -> None:
         """Wait until the camera has read what was published before: it answers in order."""
         session = self.new_session()
-        self.publish(session, self.offer("not SDP"))
+        self.publish(session, self.offer("", nonce=""))  # refused before there is a session
         await self.reply(session, "error")
 
     def _topic(self, session: str) -> str:
