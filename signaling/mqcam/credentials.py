@@ -106,7 +106,8 @@ def load_credentials(path: Path | str) -> Credentials:
 def credentials_of(kind: Kind, given: Credentials | Path | str) -> Credentials:
     """Return the credentials of a device or a viewer, given as such or as the name of their file.
 
-    Raises CredentialsError as ``load_credentials`` does, and for credentials of the other kind.
+    Raises CredentialsError as ``load_credentials`` does, for credentials of the other kind, and for
+    a file that says of nobody who he is.
     """
     credentials = given if isinstance(given, Credentials) else load_credentials(given)
     if credentials.kind != kind:
@@ -114,6 +115,13 @@ def credentials_of(kind: Kind, given: Credentials | Path | str) -> Credentials:
             credentials.name if isinstance(given, Credentials) else str(given),
             f"these are a {credentials.kind}'s credentials: "
             f"use the file that 'mqcam-broker add-{kind}' wrote",
+        )
+    is_file = not isinstance(given, Credentials)
+    if is_file and not (credentials.identity or credentials.certificate or credentials.grant):
+        raise CredentialsError(
+            str(given),
+            "names no identity, as in files of earlier releases: have it made anew with "
+            f"'mqcam-broker add-{kind} {credentials.name} --replace'",
         )
     return credentials
 

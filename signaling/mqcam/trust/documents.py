@@ -46,7 +46,7 @@ class Certificate:
     serial: str
 
     def issue(self, owner: SigningKey, namespace: str) -> str:
-        """Return the document, signed by the owner."""
+        """Return the document, signed; raise DocumentRefused if nobody could use it."""
         body = {
             "v": _VERSION,
             "t": "certificate",
@@ -54,7 +54,9 @@ class Certificate:
             "key": self.key,
             "serial": self.serial,
         }
-        return _issue(owner, Purpose.CERTIFICATE, _place(namespace, "d", self.name), body)
+        text = _issue(owner, Purpose.CERTIFICATE, _place(namespace, "d", self.name), body)
+        read_certificate(text, owner=owner.public, namespace=namespace)
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class Grant:
     expires: int | None = None
 
     def issue(self, owner: SigningKey, namespace: str) -> str:
-        """Return the document, signed by the owner; raise DocumentRefused if it is too long."""
+        """Return the document, signed; raise DocumentRefused if nobody could use it."""
         body: dict[str, object] = {
             "v": _VERSION,
             "t": "grant",
@@ -84,7 +86,9 @@ class Grant:
         if self.expires is not None:
             body["expires"] = self.expires
         body["serial"] = self.serial
-        return _issue(owner, Purpose.GRANT, _place(namespace, "v", self.name), body)
+        text = _issue(owner, Purpose.GRANT, _place(namespace, "v", self.name), body)
+        read_grant(text, owner=owner.public, namespace=namespace)
+        return text
 
     def covers(self, camera: str) -> bool:
         """Tell whether ``camera`` is among those that are meant."""

@@ -21,6 +21,16 @@ KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 
 _KEY_TEXT = re.compile(r"([a-z0-9-]+):([A-Za-z0-9_-]{43})")
+_FIELD = 2**255 - 19
+# The y of the points whose order divides 8: for such a key anybody can make signatures that hold,
+# and OpenSSL takes them.
+_WEAK = frozenset(
+    {
+        *(0, 1, _FIELD - 1),
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    }
+)
 _SIGNING = "ed25519"
 _SIGNING_SECRET = "ed25519-secret"  # noqa: S105 - what stands before one
 _SEALING = "x25519"
@@ -75,6 +85,8 @@ class SealingKey:
 
 def is_signed(data: bytes, signature: bytes, signer: bytes) -> bool:
     """Tell whether the holder of the public key ``signer`` (32 bytes) signed ``data``."""
+    if _is_weak(signer):
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(signer).verify(signature, data)
     except (InvalidSignature, ValueError):
@@ -89,7 +101,10 @@ def signing_key_text(raw: bytes) -> str:
 
 def signing_key_bytes(text: str) -> bytes:
     """Return the 32 bytes of a public signing key; raise KeyUnusable."""
-    return _read(text, _SIGNING)
+    raw = _read(text, _SIGNING)
+    if _is_weak(raw):
+        raise KeyUnusable("for this key anybody can sign")
+    return raw
 
 
 def sealing_key_text(raw: bytes) -> str:
@@ -105,7 +120,7 @@ def sealing_key(text: str) -> X25519PublicKey:
 def is_signing_key(text: str) -> bool:
     """Tell whether ``text`` is a public signing key as one word."""
     try:
-        _read(text, _SIGNING)
+        signing_key_bytes(text)
     except KeyUnusable:
         return False
     return True
@@ -134,6 +149,11 @@ def decode(text: str) -> bytes:
     if encode(data) != text:  # one value, one spelling: else a document could be respelled
         raise KeyUnusable("it is not base64url in its one form")
     return data
+
+
+def _is_weak(raw: bytes) -> bool:
+    y = int.from_bytes(raw, "little") & (2**255 - 1)
+    return y >= _FIELD or y in _WEAK  # RFC 8032, 5.1.3: not below the prime is no key at all
 
 
 def _read(text: str, kind: str) -> bytes:

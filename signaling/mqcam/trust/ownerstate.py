@@ -42,7 +42,7 @@ class OwnerState:
     ca: str = ""
 
     def issue(self, owner: SigningKey, topic: str) -> bytes:
-        """Return the signed payload; raise DocumentRefused if it is too large."""
+        """Return the signed payload; raise DocumentRefused if nobody could use it."""
         body = json.dumps(
             {
                 "v": _VERSION,
@@ -61,6 +61,7 @@ class OwnerState:
                 f"{len(self.revoked)} revocations are more than one state can hold: make a new "
                 "owner key and new credentials for everybody",
             )
+        read_owner_state(payload, topic, owner=owner.public)
         return payload
 
 

@@ -18,6 +18,8 @@ from mqcam.credentials import (
     write_credentials,
 )
 from mqcam.errors import ConfigError, CredentialsError
+from mqcam.trust.documents import Certificate, Grant
+from mqcam.trust.keys import SigningKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +34,23 @@ FRONT = Credentials(
     username="front",
     password="s3cret: #'\" no",
 )
+OWNER, CAMERA, OTHER = (SigningKey(bytes([number]) * 32) for number in (1, 2, 3))
+CERTIFIED = dataclasses.replace(
+    FRONT,
+    identity=CAMERA.secret_text(),
+    owner=OWNER.public,
+    certificate=Certificate(name="front", key=CAMERA.public, serial="serial01").issue(
+        OWNER, "home"
+    ),
+)
+GRANT = Grant(name="anna", key=CAMERA.public, serial="serial02", cameras=("*",))
+ANNA = dataclasses.replace(
+    CERTIFIED,
+    kind="viewer",
+    name="anna",
+    certificate=None,
+    grant=GRANT.issue(OWNER, "home"),
+)
 LEAST = "kind: device\nname: front\nbroker: [mqtt://nas]\n"
 
 
@@ -45,6 +64,10 @@ def written(path: Path, text: str) -> Path:
     "credentials",
     [
         FRONT,
+        CERTIFIED,
+        ANNA,
+        dataclasses.replace(ANNA, identity=None),
+        dataclasses.replace(ANNA, identity=CAMERA.public),
         dataclasses.replace(FRONT, ca=CERTIFICATE * 2, server_name=None),
         dataclasses.replace(FRONT, kind="viewer", name="no", username="007", password="1e3"),
         dataclasses.replace(FRONT, turn=("stun:r", "turn:r:3479"), turn_secret="s3cret too"),
@@ -166,9 +189,9 @@ def test_reading_credentials_loads_no_broker_library() -> None:
 
 def test_credentials_of_the_other_kind_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    write_credentials(path, FRONT)
+    write_credentials(path, CERTIFIED)
 
-    assert credentials_of("device", path) == credentials_of("device", FRONT) == FRONT
+    assert credentials_of("device", path) == credentials_of("device", CERTIFIED) == CERTIFIED
     for these, shown in ((path, str(path)), (FRONT, FRONT.name)):
         with pytest.raises(CredentialsError, match="add-viewer") as refusal:
             credentials_of("viewer", these)
@@ -181,3 +204,69 @@ def test_a_configuration_in_their_place_is_named_before_its_mode(tmp_path: Path)
     path.chmod(0o644)
     with pytest.raises(CredentialsError, match="a camera's configuration, not a credentials file"):
         load_credentials(path)
+
+
+def test_a_file_of_an_earlier_release_is_told_with_the_command_that_makes_a_new_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c.yaml"
+    write_credentials(path, FRONT)
+    with pytest.raises(CredentialsError, match="'mqcam-broker add-device front --replace'"):
+        credentials_of("device", path)
+
+
+@pytest.mark.parametrize("field", ["identity", "certificate", "grant"])
+def test_a_file_that_says_who_it_is_by_one_field_is_read(tmp_path: Path, field: str) -> None:
+    """The private key may lie in the keyring, or never have left the viewer's machine."""
+    whole = CERTIFIED if field == "certificate" else ANNA
+    others = {name: None for name in ("identity", "certificate", "grant") if name != field}
+    path = tmp_path / "c.yaml"
+    write_credentials(path, dataclasses.replace(whole, **others))  # type: ignore[arg-type]
+    assert credentials_of(whole.kind, path).owner == OWNER.public
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"identity": "s3cret"}, "identity: expected ed25519-secret: and 43 characters"),
+        ({"identity": "x25519:" + "s3cret0_" * 5 + "s3c"}, "identity: expected a key that begins"),
+        ({"owner": "s3cret"}, "owner: expected a public key"),
+        ({"owner": OWNER.secret_text()}, "owner: expected a public key"),
+        ({"owner": OTHER.public}, "certificate: the certificate is not signed by the owner"),
+        ({"owner": None}, "owner: is missing"),
+        ({"namespace": "other"}, "certificate: the certificate is not signed by the owner"),
+        ({"certificate": "s3cret"}, "certificate: the certificate cannot be read"),
+        ({"certificate": ANNA.grant}, "certificate: the certificate is a grant"),
+        ({"name": "back"}, "certificate: is made for front, not for back"),
+        ({"identity": OTHER.secret_text()}, "certificate: is made for another key"),
+        ({"identity": OTHER.public}, "certificate: is made for another key"),
+        ({"certificate": None, "grant": ANNA.grant}, "grant: belongs into the file of a viewer"),
+        ({"kind": "viewer"}, "certificate: belongs into the file of a device"),
+    ],
+)
+def test_what_does_not_fit_together_is_told_and_no_secret_with_it(
+    tmp_path: Path, changes: dict[str, str | None], told: str
+) -> None:
+    path = tmp_path / "c.yaml"
+    write_credentials(path, dataclasses.replace(CERTIFIED, **changes))  # type: ignore[arg-type]
+    with pytest.raises(CredentialsError) as caught:
+        load_credentials(path)
+    assert told in str(caught.value)
+    for secret in ("s3cret", *(key.secret_text()[15:] for key in (OWNER, CAMERA, OTHER))):
+        assert secret not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_no_letter_of_a_document_can_be_changed(data: st.DataObject) -> None:
+    for field, whole in (("certificate", CERTIFIED), ("grant", ANNA)):
+        text = getattr(whole, field)
+        at = data.draw(st.integers(0, len(text) - 1))
+        letter = data.draw(st.characters(codec="ascii", exclude_characters=text[at]))
+        changed = dataclasses.replace(whole, **{field: text[:at] + letter + text[at + 1 :]})
+        assert [key for key, _ in changed.mistakes()] == [field]
+
+
+def test_secrets_are_in_no_repr() -> None:
+    assert CAMERA.secret_text() not in repr(CERTIFIED)

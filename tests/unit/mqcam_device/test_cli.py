@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.credentials import Credentials, write_credentials
+from mqcam.trust.keys import SigningKey
 from mqcam_device.cli import main, print_status, whom_to_ask
 from mqcam_device.settings import load_settings
 from support.films import make_film
@@ -18,7 +19,12 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """Return a good configuration with its credentials."""
-    credentials = Credentials(kind="device", name="front", broker=("mqtts://nas.local",))
+    credentials = Credentials(
+        kind="device",
+        name="front",
+        broker=("mqtts://nas.local",),
+        identity=SigningKey(b"1" * 32).secret_text(),
+    )
     write_credentials(tmp_path / "c.yaml", credentials)
     path = tmp_path / "device.yaml"
     path.write_text("credentials: c.yaml\nruntime_dir: run\nstate_dir: state\n")

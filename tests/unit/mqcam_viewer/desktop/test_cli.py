@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.credentials import Credentials, write_credentials
+from mqcam.trust.keys import SigningKey
 from mqcam_viewer import cli
 from mqcam_viewer.desktop import cli as window
 from mqcam_viewer.desktop import display
@@ -26,6 +27,7 @@ def credentials(tmp_path: Path) -> str:
         broker=("mqtts://broker.example.org",),
         username="anna",
         password="secret",
+        identity=SigningKey(b"1" * 32).secret_text(),
     )
     write_credentials(tmp_path / "anna.yaml", made)
     return str(tmp_path / "anna.yaml")
