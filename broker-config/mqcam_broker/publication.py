@@ -41,9 +41,10 @@ def publish_state(directory: BrokerDirectory) -> Publication:
 
     No lock is held meanwhile, so that a broker that hangs stops nobody.
     """
-    if running_broker(directory) is None:
+    decisions = directory.read_decisions()
+    if not decisions.existing and running_broker(directory) is None:
         return Publication(is_done=False)
-    topic = Namespace(directory.read_decisions().namespace).owner_state()
+    topic = Namespace(decisions.namespace).owner_state()
     settings = owner_settings(directory)
     published = b""
     try:
@@ -54,6 +55,8 @@ def publish_state(directory: BrokerDirectory) -> Publication:
             published = payload
     except BrokerRefused:
         problem = f"it runs with other passwords than those in {directory.path}: start it again"
+        if decisions.existing:
+            problem = f"it does not let {decisions.owner_user} in: has it what 'export' prints?"
         return Publication(is_done=False, problem=problem)
     except BrokerError as error:
         return Publication(is_done=False, problem=str(error))

@@ -163,8 +163,8 @@ def _serve(directory: BrokerDirectory, options: argparse.Namespace) -> bool:
         print("The running broker shows it.")
         return True
     if options.restart is None:
-        ports = ", ".join(str(listener.port) for listener in stale)
-        print(f"Restart the broker: port {ports} shows the old certificate until then.")
+        ports = ", ".join(str(listener) for listener in stale)
+        print(f"Restart the broker: {ports} shows the old certificate until then.")
         return True
     done = subprocess.run(  # noqa: S603 - what the owner of the directory typed
         shlex.split(options.restart), check=False, timeout=RESTART_TIMEOUT_S
