@@ -22,7 +22,8 @@ PROGRAM = "turnserver"
 USER, PASSWORD = "u", "p"
 START_S = 10.0
 POLL_S = 0.01
-READY = b"Total General servers"
+READY = (b"Total General servers", b"(auth thread)")
+"""Its last words before it answers; without its second part a first question stays unanswered."""
 
 
 def is_available() -> bool:
@@ -97,7 +98,7 @@ class Coturn:
                 stderr=log,
             )
         deadline = time.monotonic() + START_S
-        while READY not in self._log.read_bytes():
+        while any(words not in self._log.read_bytes() for words in READY):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 text = self.log
                 self.__exit__(None, None, None)
