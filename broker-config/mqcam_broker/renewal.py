@@ -37,6 +37,8 @@ class Renewal:
     """A coming authority was made and is announced in the owner's state."""
     is_authority_changed: bool = False
     """What was the coming authority signs from now on."""
+    is_state_new: bool = False
+    """The owner's state has changed and is to be published."""
     problem: str = ""
     """Why the owner's key, which is wanted for what the owner has to say, cannot be used."""
     server_end: datetime
@@ -45,7 +47,7 @@ class Renewal:
     @property
     def is_anything_new(self) -> bool:
         """Tell whether a file has changed."""
-        return self.is_server_new or self.is_authority_coming or self.is_authority_changed
+        return self.is_server_new or self.is_authority_changed or self.is_state_new
 
 
 def renew(
@@ -90,6 +92,7 @@ def _renew(
     owner_key: Path | None,
 ) -> Renewal:
     authorities, server = _read(directory)
+    number = read_state(directory).number
     owner, problem = _owner(directory, owner_key)
     is_coming = authorities.coming is None and (wants_authority or authorities.needs_coming(now))
     if is_coming and owner is not None:
@@ -105,6 +108,7 @@ def _renew(
         is_server_new=is_new,
         is_authority_coming=is_coming and owner is not None,
         is_authority_changed=is_changed,
+        is_state_new=read_state(directory).number != number,
         problem="" if is_told and (owner is not None or not is_coming) else str(problem),
         server_end=authority.expiry(server.certificate),
         authority_end=authority.expiry(directory.ca_certificate.read_bytes()),

@@ -127,13 +127,8 @@ def _renew(options: argparse.Namespace) -> int:
             f"mqcam-broker: the owner's word could not be signed: {done.problem}", file=sys.stderr
         )
     is_served = _serve(directory, options) if done.is_server_new else True
-    is_told = _publish(directory) if reload_wanted(done) else True
+    is_told = _publish(directory) if done.is_state_new else True
     return OK if is_served and is_told and not done.problem else FAILURE
-
-
-def reload_wanted(done: Renewal) -> bool:
-    """Tell whether the owner's state may have changed."""
-    return done.is_authority_coming or done.is_authority_changed
 
 
 def _renewed(directory: BrokerDirectory, options: argparse.Namespace) -> Renewal:

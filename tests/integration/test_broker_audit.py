@@ -37,9 +37,9 @@ topic write mqcam/v1/v/+/in/front/+
 """
 
 
-@pytest.fixture(scope="module")
-def shipped() -> Iterator[ShippedBroker]:
-    with ShippedBroker() as broker:
+@pytest.fixture(scope="module", params=[(), ("--fleet",)], ids=["members", "fleet"])
+def shipped(request: pytest.FixtureRequest) -> Iterator[ShippedBroker]:
+    with ShippedBroker(options=request.param) as broker:
         for name, kind in (("anna", "viewer"), ("front", "device")):
             broker.credentials("device" if kind == "device" else "viewer", name)
         yield broker

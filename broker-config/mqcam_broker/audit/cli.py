@@ -13,6 +13,7 @@ from mqcam.broker import BrokerAddress
 from mqcam.credentials import load_credentials
 from mqcam.errors import BrokerAddressError, UsageError
 from mqcam.exits import FAILURE, OK
+from mqcam.trust.keystore import with_password
 
 from mqcam_broker.audit.findings import as_json, has_bad, table
 from mqcam_broker.audit.inspection import inspect
@@ -53,7 +54,7 @@ def add_verbs(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _audit(options: argparse.Namespace) -> int:
     address = _address(options.url)
-    accounts = [load_credentials(file) for file in options.files]
+    accounts = [with_password(load_credentials(file)) for file in options.files]
     if options.namespace is not None:
         check_name(options.namespace, what="a namespace")
     findings = asyncio.run(inspect(address, accounts, namespace=options.namespace))

@@ -152,7 +152,7 @@ def test_an_announcement_that_was_interrupted_is_made_up_for(made: BrokerDirecto
     state = made.owner_state.read_bytes()
     renew(made, now=NOW, wants_authority=True)
     made.owner_state.write_bytes(state)
-    renew(made, now=NOW)
+    assert renew(made, now=NOW).is_state_new
     assert read_state(made).ca == made.ca_certificate.read_text()
 
 
