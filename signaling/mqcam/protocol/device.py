@@ -92,7 +92,7 @@ class DeviceEndpoint:
             max_viewers=max_viewers,
             topic_to=self._topic_to,
             on_new_nonce=self._say_new_nonce,
-            on_admitted=lambda viewer: self._inbox.prove(viewer),
+            on_admitted=lambda viewer: self._inbox.prove(viewer),  # noqa: PLW0108 - it comes later
         )
         self._announcer = Announcer(
             topic=self._topics.status(name),

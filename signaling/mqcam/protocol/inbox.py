@@ -62,8 +62,12 @@ class Inbox:
         self._own = own
         self._name = name
         self._envelope = envelope
-        self._buckets = Buckets(
-            burst=limits.bucket_burst, per_s=limits.bucket_per_s, names_max=limits.bucket_names
+        # Apart: invented names must not push those with a right into the bucket that many share.
+        self._buckets, self._proven_buckets = (
+            Buckets(
+                burst=limits.bucket_burst, per_s=limits.bucket_per_s, names_max=limits.bucket_names
+            )
+            for _ in range(2)
         )
         self._doubts = Buckets(burst=limits.doubt_burst, per_s=limits.doubt_per_s, names_max=1)
         self._proven: OrderedDict[str, None] = OrderedDict()
@@ -77,17 +81,13 @@ class Inbox:
         if inbound.retained and names.kind is not Kind.STATUS:
             return Refusal(code=Drop.RETAINED, text="a mailbox holds no retained messages")
         if len(inbound.payload) > PAYLOAD_MAX_BYTES:
-            size = len(inbound.payload)
-            return Refusal(code=Drop.TOO_LARGE, text=f"{size} bytes are too large", names=names)
-        sender = names.viewer if names.kind is Kind.TO_DEVICE else names.device
-        if not self._buckets.take(sender, now):
-            return Refusal(code=Drop.THROTTLED, text=f"{sender} sends too much")
+            text = f"{len(inbound.payload)} bytes are too large"
+            return Refusal(code=Drop.TOO_LARGE, text=text, names=names)
+        flood = self._flood(names, inbound.payload, now)
+        if flood:
+            return Refusal(code=Drop.THROTTLED, text=flood)
         if is_gone(inbound.payload):
             return Arrival(names=names, key="", body=inbound.payload, message=Gone())
-        # A signature is checked at a stranger's cost only as long as few strangers come.
-        is_doubtful = names.kind is Kind.TO_DEVICE and sender not in self._proven
-        if is_doubtful and not self._doubts.take("", now):
-            return Refusal(code=Drop.THROTTLED, text="too many senders are not known")
         return self._open(inbound, names)
 
     def _is_ours(self, names: Topic) -> bool:
@@ -102,6 +102,18 @@ class Inbox:
         self._proven.move_to_end(sender)
         if len(self._proven) > self._proven_max:
             self._proven.popitem(last=False)
+
+    def _flood(self, names: Topic, payload: bytes, now: float) -> str:
+        """Return who sends more than may be looked at; empty if nobody does."""
+        sender = names.viewer if names.kind is Kind.TO_DEVICE else names.device
+        is_proven = sender in self._proven
+        if not (self._proven_buckets if is_proven else self._buckets).take(sender, now):
+            return f"{sender} sends too much"
+        # A signature is checked at a stranger's cost only as long as few strangers come.
+        is_doubtful = names.kind is Kind.TO_DEVICE and not is_proven and not is_gone(payload)
+        if is_doubtful and not self._doubts.take("", now):
+            return "too many senders are not known"
+        return ""
 
     def _open(self, inbound: Inbound, names: Topic) -> Arrival | Refusal:
         try:

@@ -33,10 +33,11 @@ class Limits:
     waiting_sessions: int = 64
     """Sessions whose candidates came before their offer; later ones are dropped."""
     waiting_per_key: int = 4
-    """The same, of one sender."""
+    """The same, of one sender: of one key, and of one name."""
     session_candidates: int = 128
     """Candidates that one session may bring, or find; later ones are dropped."""
     devices: int = 1024
-    """Devices whose status a viewer remembers; the status of a further one is dropped."""
+    """Devices whose status a viewer remembers; one that never said anything makes room, else the
+    status of a further one is dropped."""
     stale_retries: int = 2
     """How often a viewer offers again with a new nonce before it gives up."""

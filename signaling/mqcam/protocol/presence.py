@@ -51,7 +51,11 @@ class _Device:
 
 
 class Presence:
-    """Remember devices; when the table is full, further ones are not remembered."""
+    """Remember devices.
+
+    When the table is full, one that never said anything makes room; else a further one is not
+    remembered.
+    """
 
     def __init__(self, *, status_ttl_s: float, devices_max: int) -> None:
         self._status_ttl_s = status_ttl_s
@@ -142,9 +146,30 @@ class Presence:
         device.expires_at = math.inf
         return True
 
-    def forget(self, name: str) -> None:
-        """Forget a device that nobody vouches for any more."""
-        self._devices.pop(name, None)
+    def claims(self) -> list[tuple[str, str, Status]]:
+        """Return device, key and status of every start to which we may offer, the latest last."""
+        return [
+            (name, start.key, start.status)
+            for name, device in self._devices.items()
+            for start in (device.before, device.start)
+            if start is not None
+        ]
+
+    def forget(self, name: str, boot: str) -> None:
+        """Forget a start for which nobody vouches any more, and a device that has no other."""
+        device = self._devices.get(name)
+        if device is None:
+            return
+        left = [
+            start
+            for start in (device.before, device.start)
+            if start is not None and start.status.boot != boot
+        ]
+        if not left:
+            del self._devices[name]
+            return
+        device.start, device.before = left[-1], left[0] if len(left) > 1 else None
+        device.nonce = device.start.status.nonce
 
     def learn_nonce(self, name: str, nonce: str) -> None:
         """Keep the nonce that a device sent along with a refusal."""
@@ -174,5 +199,9 @@ class Presence:
 
     def _find(self, name: str) -> _Device | None:
         if name not in self._devices and len(self._devices) >= self._devices_max:
-            return None
+            # The broker may invent losses of as many as it likes: these make room first.
+            unheard = next((one for one, each in self._devices.items() if not each.start), None)
+            if unheard is None:
+                return None
+            del self._devices[unheard]
         return self._devices.setdefault(name, _Device())

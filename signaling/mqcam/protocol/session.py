@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mqcam.protocol.effects import SessionKey
-    from mqcam.protocol.held import Held
     from mqcam.protocol.envelope import Recipient
+    from mqcam.protocol.held import Held
     from mqcam.protocol.messages import Bye, Error, Offer
 
 _BATCH_MAX_CHARS = 7_000

@@ -201,22 +201,21 @@ class ViewerEndpoint:
         return self._local(key, Event.LOCAL_END, Cause(now=now, code=reason, text=text))
 
     def judge_again(self, now: float) -> list[Effect]:
-        """Leave the devices for which nobody vouches any more."""
-        for device, status in self._presence.devices.items():
-            if status is None:
-                continue
-            denial = self._vouch(device, self._presence.key(device), status)
+        """Leave the devices for which nobody vouches any more, those too that seem to be gone."""
+        believed: set[tuple[str, str]] = set()
+        denials: dict[tuple[str, str], Denial] = {}
+        for device, key, status in self._presence.claims():
+            denial = self._vouch(device, key, status)
             if denial is None:
-                continue
-            for session in list(self._engine.sessions.values()):
-                if session.key.peer == device:
-                    cause = Cause(now=now, code=denial.code, text=denial.text)
-                    self._engine.step(session, Event.LOCAL_END, cause)
-                    self._engine.emit(
-                        Ended(key=session.key, code=denial.code, text=denial.text, remote=False)
-                    )
-            self._presence.forget(device)
-            self._engine.emit(StatusRefused(device=device, code=denial.code, text=denial.text))
+                believed.add((device, key))
+            else:
+                denials[device, key] = denial
+                self._presence.forget(device, status.boot)
+        self._leave(believed, denials, now)
+        present = {device for device, _ in believed}
+        for (device, _), denial in denials.items():
+            if device not in present:
+                self._engine.emit(StatusRefused(device=device, code=denial.code, text=denial.text))
         return self._engine.take_effects()
 
     def stop(self, now: float) -> list[Effect]:
@@ -225,6 +224,25 @@ class ViewerEndpoint:
         for session in list(self._engine.sessions.values()):
             self._engine.step(session, Event.LOCAL_END, cause)
         return self._engine.take_effects()
+
+    def _leave(
+        self,
+        believed: set[tuple[str, str]],
+        denials: Mapping[tuple[str, str], Denial],
+        now: float,
+    ) -> None:
+        """End the sessions with keys for which nobody vouches; the key counts, not the name."""
+        judged = {device for device, _ in (*believed, *denials)}
+        for session in list(self._engine.sessions.values()):
+            device, key = session.key.peer, session.key.peer_key
+            if device not in judged or (device, key) in believed:
+                continue
+            denial = denials.get((device, key))
+            code, text = Code.REVOKED.value, f"{device} has another identity by now: watch it anew"
+            if denial is not None:
+                code, text = denial.code, denial.text
+            self._engine.step(session, Event.LOCAL_END, Cause(now=now, code=code, text=text))
+            self._engine.emit(Ended(key=session.key, code=code, text=text, remote=False))
 
     def _local(self, key: SessionKey, event: Event, cause: Cause) -> list[Effect]:
         self._engine.local(key, event, cause)
@@ -278,6 +296,7 @@ class ViewerEndpoint:
             self._engine.reject(topic, Drop.UNVOUCHED, denial.text)
             self._engine.emit(StatusRefused(device=device, code=denial.code, text=denial.text))
             return
+        self._inbox.prove(device)
         drop = self._presence.hear(device, message, arrival.key, now)
         if drop is None:
             self._engine.emit(StatusChanged(device=device, status=message, gone=False))

@@ -37,7 +37,10 @@ class Waiting:
     def add(self, key: SessionKey, message: Candidates, now: float) -> bool:
         """Hold ``message``; False if there is no room."""
         if key not in self._held:
-            same_sender = sum(known.peer_key == key.peer_key for known in self._held)
+            # By name too: whoever makes a key for every message has one name at an honest broker.
+            same_sender = sum(
+                known.peer_key == key.peer_key or known.peer == key.peer for known in self._held
+            )
             if (
                 len(self._held) >= self._limits.waiting_sessions
                 or same_sender >= self._limits.waiting_per_key

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 from mqcam.protocol.codec import body_hash, encode
-from mqcam.protocol.effects import (
-    Started,
-)
+from mqcam.protocol.effects import SessionKey, Started
 from mqcam.protocol.limits import Limits
 from mqcam.protocol.messages import Answer, Bye, Candidates, IceServer, MediaClock, Offer
 from mqcam.protocol.verdict import Denial
+from mqcam.protocol.waiting import Waiting
 from support.camera import connected, ends, error, key_of, offer, offered, started
 from support.endpoints import (
+    DEADLINES,
     HOST,
     codes,
     make_device,
@@ -19,11 +19,10 @@ from support.endpoints import (
     to_device,
 )
 
-
 VIEWING = frozenset({"view"})
 
 
-def refuse_alice(viewer: str, key: str, offer: Offer) -> frozenset[str] | Denial:  # noqa: ARG001
+def refuse_alice(viewer: str, key: str, offer: Offer) -> frozenset[str] | Denial:
     if viewer == "alice":
         return Denial(code="unauthorized", text="alice may not")
     return frozenset({"view"})
@@ -232,6 +231,29 @@ def test_flood_of_unknown_viewers_is_dropped_unread_and_known_ones_are_heard() -
         device.receive(to_device(b"{", viewer=f"bob{number}"), 0.0)
     assert codes(device.receive(to_device(b"{", viewer="carol"), 0.0)) == ["throttled"]
     assert isinstance(offered(device, "s2")[0], Started)
+
+
+def test_made_up_names_do_not_crowd_out_a_viewer_who_was_let_in() -> None:
+    """He has a bucket of his own, however many names share what is left."""
+    device = started(bucket_names=2, bucket_burst=3.0, bucket_per_s=1.0)
+    offered(device)
+    for second in range(10, 13):
+        for number in range(20):
+            device.receive(to_device(b"{", viewer=f"bob{number}"), float(second))
+    assert codes(device.receive(to_device(b"{", viewer="carol"), 12.0)) == ["throttled"]
+    assert codes(device.receive(to_device(b"{"), 12.0)) == ["malformed"]
+
+
+def test_sender_of_many_keys_does_not_fill_the_table_of_early_candidates() -> None:
+    """A key is free; at an honest broker the name is not."""
+    waiting = Waiting(deadlines=DEADLINES, limits=Limits())
+    early = Candidates(n=0, ufrag="u")
+    keys = [
+        SessionKey(peer="mallory", peer_key=f"key{number}", session=f"s{number}")
+        for number in range(64)
+    ]
+    assert sum(waiting.add(key, early, 0.0) for key in keys) == Limits().waiting_per_key
+    assert waiting.add(SessionKey(peer="alice", peer_key="a", session="s"), early, 0.0)
 
 
 def test_no_table_grows_without_bound() -> None:

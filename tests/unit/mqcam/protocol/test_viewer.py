@@ -344,6 +344,18 @@ def test_table_of_devices_is_bounded() -> None:
     assert isinstance(effects[0], Renamed)
 
 
+def test_invented_losses_do_not_keep_a_device_out_of_the_table() -> None:
+    """Nobody signs a loss: a broker may tell those of a thousand devices that never were."""
+    viewer = make_viewer(limits=Limits(devices=3))
+    viewer.receive(on_status(STATUS, device="cam1"), 0.0)
+    for number in range(10):
+        viewer.receive(on_status(Gone(), device=f"forged{number}"), 0.0)
+    assert codes(viewer.receive(on_status(STATUS), 0.0)) == []
+    assert codes(viewer.receive(on_status(STATUS, device="cam3"), 0.0)) == []
+    assert viewer.devices == {"cam1": STATUS, "cam": STATUS, "cam3": STATUS}
+    assert codes(viewer.receive(on_status(STATUS, device="cam4"), 0.0)) == ["table-full"]
+
+
 def test_messages_of_another_key_are_not_of_this_session() -> None:
     viewer = make_viewer()
     offer_hash = offered(viewer)

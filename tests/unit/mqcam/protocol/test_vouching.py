@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,10 @@ import pytest
 from mqcam.errors import LocalProtocolError
 from mqcam.protocol.codec import encode
 from mqcam.protocol.effects import Ended, Renamed, Send, StatusChanged, StatusRefused
-from mqcam.protocol.messages import Bye, Offer, Status
+from mqcam.protocol.limits import Limits
+from mqcam.protocol.messages import Answer, Bye, Gone, Offer, Status
+from mqcam.protocol.roles import Event
+from mqcam.protocol.session import Cause
 from mqcam.protocol.verdict import Denial
 from mqcam.testing import PlainEnvelope
 from support.endpoints import DEADLINES, codes, make_viewer, on_status, sent, to_viewer
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from mqcam.protocol.viewer import ViewerEndpoint
 
 STATUS = Status(n=1, state="online", boot="b1", nonce="nonce1", seal_key="first")
+RESTARTED = replace(STATUS, boot="b2", nonce="nonce2", seal_key="second")
 NOT_OURS = Denial(code="unknown-key", text="nobody vouches for cam")
 
 
@@ -69,6 +74,102 @@ def test_sessions_end_when_nobody_vouches_for_their_device_any_more() -> None:
     assert viewer.devices == {}
 
 
+@pytest.mark.parametrize("away", ["lost", "silent"])
+def test_sessions_end_too_with_a_device_that_seems_to_be_gone(away: str) -> None:
+    """A thief takes his camera off the broker; its video runs without one."""
+    verdicts: list[Denial | None] = [None]
+    viewer = make_viewer(vouch=lambda *_: verdicts[-1])
+    viewer.receive(on_status(STATUS), 0.0)
+    key, _ = connected(viewer)
+    if away == "lost":
+        viewer.receive(on_status(Gone()), 1.0)
+    else:
+        viewer.heard(key, DEADLINES.status_ttl_s)
+        viewer.tick(DEADLINES.status_ttl_s)
+    assert viewer.devices == {"cam": None}
+    verdicts.append(NOT_OURS)
+    effects = viewer.judge_again(DEADLINES.status_ttl_s)
+    assert Ended(key=key, code="unknown-key", text=NOT_OURS.text, remote=False) in effects
+    assert viewer.sessions == ()
+    assert viewer.devices == {}
+
+
+class Keyed(PlainEnvelope):
+    """Reads who signed a status from its boot, and whose session it is from the topic."""
+
+    def open(self, topic: str, payload: bytes) -> Opened:
+        opened = super().open(topic, payload)
+        if not topic.endswith("/status"):
+            return opened
+        return replace(opened, key=str(json.loads(payload).get("boot", "")))
+
+
+def test_session_with_the_former_key_of_a_device_ends_when_that_is_revoked() -> None:
+    """The word of the owner comes after the status of the new camera of that name."""
+    revoked: set[str] = set()
+    no_more = Denial(code="revoked", text="it was replaced")
+    viewer = make_viewer(
+        vouch=lambda _device, key, _status: no_more if key in revoked else None,
+        envelope=Keyed("mqcam"),
+    )
+    viewer.receive(on_status(STATUS), 0.0)
+    key, _ = connected(viewer)
+    assert key.peer_key == "b1"
+    viewer.receive(on_status(RESTARTED), 1.0)
+    newer, _ = connected(viewer)
+    assert viewer.judge_again(2.0) == []
+    revoked.add("b1")
+    effects = viewer.judge_again(3.0)
+    assert [one for one in effects if not isinstance(one, Send)] == [
+        Ended(key=key, code="revoked", text="it was replaced", remote=False)
+    ]
+    assert viewer.sessions == (newer,)
+    assert viewer.devices == {"cam": RESTARTED}
+
+
+def test_start_that_was_revoked_is_not_tried_when_the_next_one_does_not_answer() -> None:
+    revoked: set[str] = set()
+    viewer = make_viewer(
+        vouch=lambda _device, key, _status: NOT_OURS if key in revoked else None,
+        envelope=Keyed("mqcam"),
+    )
+    viewer.receive(on_status(STATUS), 0.0)
+    viewer.receive(on_status(RESTARTED), 1.0)
+    revoked.add("b1")
+    viewer.judge_again(2.0)
+    offered(viewer, 2.0)
+    viewer.tick(2.0 + DEADLINES.offer_give_up_s)
+    assert viewer.devices == {"cam": RESTARTED}
+
+
+def test_session_with_a_key_that_is_nobodys_any_more_ends_when_judged_again() -> None:
+    """The new camera has answered: nothing is known any more by which to judge the old one."""
+    viewer = make_viewer(envelope=Keyed("mqcam"))
+    viewer.receive(on_status(STATUS), 0.0)
+    key, _ = connected(viewer)
+    viewer.receive(on_status(RESTARTED), 1.0)
+    newer, _ = connected(viewer)
+    viewer._presence.prove("cam", "second")
+    (_, ended) = viewer.judge_again(2.0)
+    assert isinstance(ended, Ended)
+    assert (ended.key, ended.code) == (key, "revoked")
+    assert viewer.sessions == (newer,)
+
+
+def test_new_certificate_for_the_same_key_ends_no_session() -> None:
+    """Of two starts with one key the later shows a certificate that counts."""
+    revoked: set[str] = set()
+    viewer = make_viewer(
+        vouch=lambda _device, _key, status: NOT_OURS if status.boot in revoked else None
+    )
+    viewer.receive(on_status(STATUS), 0.0)
+    key, _ = connected(viewer)
+    viewer.receive(on_status(RESTARTED), 1.0)
+    revoked.add("b1")
+    assert viewer.judge_again(2.0) == []
+    assert viewer.sessions == (key,)
+
+
 def test_restarted_device_gets_the_offer_again_under_its_new_key() -> None:
     """What was sealed to the key before its restart it can never read."""
     viewer = make_viewer()
@@ -101,14 +202,20 @@ def test_offer_without_a_key_to_seal_to_ends_at_once_with_a_reason() -> None:
     assert viewer.sessions == ()
 
 
-RESTARTED = replace(STATUS, boot="b2", nonce="nonce2", seal_key="second")
-
-
 def offered(viewer: ViewerEndpoint, now: float) -> tuple[SessionKey, Offer]:
     """Offer a session and return its key and the offer."""
     key, effects = viewer.offer("cam", sdp="v=0", now=now)
     offer = sent(effects)[0]
     assert isinstance(offer, Offer)
+    return key, offer
+
+
+def connected(viewer: ViewerEndpoint) -> tuple[SessionKey, Offer]:
+    """Return a session that runs, and its offer."""
+    key, offer = offered(viewer, 0.0)
+    session = viewer._engine.sessions[key]
+    viewer._engine.step(session, Event.ANSWER, Cause(now=0.0, answer=Answer(re="", sdp="")))
+    viewer.connected(key, 0.0)
     return key, offer
 
 
@@ -139,6 +246,16 @@ def test_replayed_status_of_an_unknown_start_is_not_believed_for_long() -> None:
     _, offer = offered(viewer, 20.0)
     assert offer.nonce == "nonce2"
     assert viewer.devices == {"cam": RESTARTED}
+
+
+def test_invented_cameras_do_not_crowd_out_one_that_was_vouched_for() -> None:
+    viewer = make_viewer(limits=Limits(bucket_names=2, bucket_burst=3.0, bucket_per_s=1.0))
+    viewer.receive(on_status(STATUS), 0.0)
+    for second in range(10, 13):
+        for number in range(20):
+            viewer.receive(on_status(b"{", device=f"forged{number}"), float(second))
+    assert codes(viewer.receive(on_status(b"{", device="cam2"), 12.0)) == ["throttled"]
+    assert codes(viewer.receive(on_status(replace(STATUS, n=2)), 12.0)) == []
 
 
 def test_device_that_speaks_again_after_a_replayed_status_is_believed() -> None:
