@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mqcam.broker import Subscription
 from mqcam.errors import BrokerError, SessionError
 from mqcam.log import fields
+from mqcam.protocol.bucket import Buckets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -35,6 +36,10 @@ OFFLINE = "offline"
 MAX_REFUSED = 256
 """Cameras that are not believed, remembered with the reason; further ones are only logged."""
 
+LINES_BURST = 20.0
+LINES_PER_S = 1.0
+"""Lines in the log about cameras that are not believed: each forged key makes another reason."""
+
 QUIET_S = 0.3
 """A list of cameras is complete when no further status came for this long."""
 
@@ -48,12 +53,15 @@ class Presence:
         broker: MqttSession,
         topics: Namespace,
         devices: Callable[[], Mapping[str, Status | None]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._broker = broker
         self._topics = topics
         self._devices = devices
         self._left_at: dict[str, float] = {}
         self._refused: dict[str, SessionError] = {}
+        self._clock = clock
+        self._lines = Buckets(burst=LINES_BURST, per_s=LINES_PER_S, names_max=1)
         self._watched: Counter[str] = Counter()
         self._status_arrived = asyncio.Event()
         self._statuses_seen = 0
@@ -67,9 +75,10 @@ class Presence:
         self._tell_status()
 
     def refuse(self, camera: str, error: SessionError) -> None:
-        """Keep why a camera is not believed; said once, and loudly, per reason."""
+        """Keep why a camera is not believed; said loudly once per reason, to a limit."""
         known = self._refused.get(camera)
-        if known is None or known.text != error.text:
+        is_news = known is None or known.text != error.text
+        if is_news and self._lines.take("", self._clock()):
             logger.error(
                 "camera not believed", extra=fields(camera=camera, code=error.code, text=error.text)
             )
