@@ -24,6 +24,7 @@ REVOKED_MAX = 4096
 BROKERS_MAX = 16
 
 _VERSION = 1
+_KIND = "owner-state"
 _CA_MAX_CHARS = 16_000
 
 
@@ -46,7 +47,7 @@ class OwnerState:
         body = json.dumps(
             {
                 "v": _VERSION,
-                "t": "owner-state",
+                "t": _KIND,
                 "number": self.number,
                 "revoked": list(self.revoked),
                 "brokers": list(self.brokers),
@@ -78,6 +79,7 @@ def read_owner_state(payload: bytes, topic: str, *, owner: str) -> OwnerState:
     try:
         fields = read_object(opened.body)
         version = fields.integer("v", low=1, high=INTEGER_MAX)
+        kind = fields.text("t", limit=32)
         state = OwnerState(
             number=fields.integer("number", low=0, high=INTEGER_MAX),
             revoked=fields.texts("revoked", count=REVOKED_MAX, limit=64),
@@ -86,6 +88,6 @@ def read_owner_state(payload: bytes, topic: str, *, owner: str) -> OwnerState:
         )
     except MalformedMessage as error:
         raise DocumentRefused("malformed", f"the owner's state cannot be read: {error}") from error
-    if version != _VERSION or not all(map(is_serial, state.revoked)):
+    if (kind, version) != (_KIND, _VERSION) or not all(map(is_serial, state.revoked)):
         raise DocumentRefused("malformed", "the owner's state is of a form that we do not know")
     return state
