@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mqcam.errors import ControlError
+from mqcam.errors import ControlError, CredentialsError
 from mqcam.log import fields
 from mqcam.protocol.topics import is_id
 from mqcam.trust.documents import RIGHTS
@@ -163,9 +163,15 @@ class Reception:
                 f"no viewer called {name} was let in at this camera or is watching; what an owner "
                 f"granted, the owner takes back: mqcam-broker remove {name}",
             )
+        trouble: CredentialsError | None = None
         for key in keys - {each.key for each in entries if each.is_revoked}:
-            await asyncio.to_thread(self._authorized.revoke, name, key)
+            try:
+                await asyncio.to_thread(self._authorized.revoke, name, key)
+            except CredentialsError as error:  # shut out all the same, until a restart
+                trouble = error
         self._judge()
+        if trouble is not None:
+            raise trouble
         logger.info("viewer shut out", extra=fields(viewer=name, sessions=len(watching)))
         return {"viewer": name, "sessions": len(watching)}
 

@@ -68,7 +68,8 @@ class ListeningEnvelope:
     def seal(self, topic: str, body: bytes, recipient: Recipient | None) -> bytes:
         payload = self._inner.seal(topic, body, recipient)
         keys = self._inner._sealing
-        reply_key = keys if isinstance(keys, SealingKey) else keys[topic.rpartition("/")[2]]
+        levels = topic.split("/")
+        reply_key = keys if isinstance(keys, SealingKey) else keys[levels[3], levels[-1]]
         draft = Draft(self._inner._identity, topic, body, recipient, reply_key)
         self._forger.drafts.append(draft)
         return payload

@@ -81,14 +81,15 @@ class ViewerEnvelope:
     def __init__(self, identity: SigningKey, namespace: str) -> None:
         self._identity = identity
         self._namespace = Namespace(namespace)
-        self._sealing: OrderedDict[str, SealingKey] = OrderedDict()
+        # By device too: a message under a name that was never written to is not even decrypted.
+        self._sealing: OrderedDict[tuple[str, str], SealingKey] = OrderedDict()
 
     def open(self, topic: str, payload: bytes) -> Opened:
         """Return what a device wrote to us or announces; raise Unauthentic."""
         names = _names(self._namespace, topic)
         if names.kind is Kind.STATUS:
             return open_signed(payload, topic, Purpose.STATUS)
-        sealing = self._sealing.get(names.session)
+        sealing = self._sealing.get((names.device, names.session))
         if sealing is None:
             raise Unauthentic("the message belongs to no session that runs")
         return open_sealed(payload, topic, sealing, reader=self._identity)
@@ -97,7 +98,8 @@ class ViewerEnvelope:
         """Return the payload for a device; raise LocalProtocolError without a recipient."""
         if recipient is None:
             raise LocalProtocolError("a viewer writes nothing that everybody may read")
-        session = _names(self._namespace, topic).session
+        names = _names(self._namespace, topic)
+        session = (names.device, names.session)
         reply_key = self._sealing.get(session)
         if reply_key is None:
             reply_key = self._sealing[session] = SealingKey.generate()
@@ -107,7 +109,8 @@ class ViewerEnvelope:
 
     def forget(self, topic: str) -> None:
         """Forget the key of the session on ``topic``: what was said in it stays unreadable."""
-        self._sealing.pop(_names(self._namespace, topic).session, None)
+        names = _names(self._namespace, topic)
+        self._sealing.pop((names.device, names.session), None)
 
 
 def signed(key: SigningKey, purpose: Purpose, topic: str, body: bytes) -> bytes:

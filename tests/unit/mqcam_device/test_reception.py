@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mqcam import files
 from mqcam.credentials import Credentials
 from mqcam.errors import ControlError, CredentialsError
 from mqcam.protocol.codec import body_hash, encode
@@ -243,6 +245,23 @@ async def test_a_revoked_viewer_is_shut_out_and_judged_at_once(house: House) -> 
     assert house.judged == 1
     (entry,) = house.reception.allowed()
     assert (entry["viewer"], entry["revoked"], entry["rights"]) == ("laptop", True, [])
+
+
+async def test_a_disk_that_takes_nothing_keeps_no_door_open(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person is told that it may not last; the sessions of both keys end at once."""
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "full", str(path))
+
+    keys = [LAPTOP.public, PHONE.public]
+    house.running = [SessionKey(peer="anna", peer_key=key, session="s1") for key in keys]
+    monkeypatch.setattr(files, "write_atomically", full)
+    with pytest.raises(CredentialsError, match="the disk is full"):
+        await house.ask("revoke", viewer="anna")
+    assert house.judged == 1
+    assert all(house.authorized.is_shut_out(key) for key in keys)
 
 
 async def test_a_viewer_who_watches_by_a_grant_is_shut_out_by_its_key(house: House) -> None:

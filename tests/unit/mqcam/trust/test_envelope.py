@@ -258,6 +258,19 @@ def test_what_was_said_in_a_forgotten_session_stays_unreadable() -> None:
     both.viewer.forget(ANSWER)
 
 
+def test_message_under_the_name_of_another_device_is_not_even_decrypted() -> None:
+    """Names cost a lying broker nothing, and each has a bucket of its own."""
+    both = Pair()
+    opened = both.device.open(OFFER, both.offer())
+    to_ann = Recipient(key=opened.key, seal_key=opened.seal_key)
+    under_another = HOME.to_viewer("ann", "back", "s1")
+    reply = DeviceEnvelope(FRONT, "home").seal(under_another, b"{}", to_ann)
+    with pytest.raises(Unauthentic, match="no session"):
+        both.viewer.open(under_another, reply)
+    both.viewer.forget(under_another)
+    assert both.viewer.open(ANSWER, both.device.seal(ANSWER, b"{}", to_ann)).body == b"{}"
+
+
 def test_number_of_session_keys_is_bounded_and_the_newest_stay() -> None:
     both = Pair()
     first = both.device.open(OFFER, both.offer())
