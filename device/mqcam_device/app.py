@@ -162,7 +162,7 @@ class App:
                 self._whereabouts.close()
                 self._notifier.stopping()
                 watchdog.cancel()
-                await asyncio.gather(watchdog, return_exceptions=True)
+                await asyncio.gather(watchdog, self._trust.close(), return_exceptions=True)
 
     def _broker_session(
         self, settings: DeviceSettings, credentials: Credentials, endpoint: DeviceEndpoint

@@ -5,6 +5,7 @@ It must not know sessions: it is asked about names and keys, and tells when an a
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from mqcam.protocol.topics import Namespace
@@ -78,6 +79,13 @@ class Trust:
     def hear_owner(self, message: Incoming, now: float) -> None:
         """Take what came on the owner's topic."""
         self._owner.receive(message.payload, now)
+
+    async def close(self) -> None:
+        """Wait until the owner's word is written."""
+        await asyncio.to_thread(self._wait)
+
+    def _wait(self) -> None:
+        self._owner.close()
 
     def _obey(self, state: OwnerState) -> None:
         self._viewers.obey(frozenset(state.revoked))

@@ -149,6 +149,7 @@ class Client:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
             self._running = None
+        await self._trust.close()
 
     def watch(
         self,

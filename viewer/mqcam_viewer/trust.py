@@ -5,6 +5,7 @@ It must not know sessions: it is asked about names and keys, and tells when an a
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from mqcam.protocol.topics import Namespace
@@ -71,6 +72,14 @@ class Trust:
     def hear_owner(self, message: Incoming, now: float) -> None:
         """Take what came on the owner's topic."""
         self._owner.receive(message.payload, now)
+
+    async def close(self) -> None:
+        """Wait until what was learnt is written."""
+        await asyncio.to_thread(self._wait)
+
+    def _wait(self) -> None:
+        self._devices.close()
+        self._owner.close()
 
     def _obey(self, state: OwnerState) -> None:
         self._devices.obey(frozenset(state.revoked))
