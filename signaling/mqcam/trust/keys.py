@@ -34,6 +34,7 @@ _WEAK = frozenset(
 _SIGNING = "ed25519"
 _SIGNING_SECRET = "ed25519-secret"  # noqa: S105 - what stands before one
 _SEALING = "x25519"
+_KINDS = (_SIGNING, _SIGNING_SECRET, _SEALING)
 
 
 class SigningKey:
@@ -161,5 +162,7 @@ def _read(text: str, kind: str) -> bytes:
     if match is None:
         raise KeyUnusable(f"expected {kind}: and 43 characters of base64url")
     if match[1] != kind:
-        raise KeyUnusable(f"expected a key that begins with {kind}:, not with {match[1]}:")
+        # What nobody knows may be the beginning of somebody's secret.
+        found = f", not with {match[1]}:" if match[1] in _KINDS else ""
+        raise KeyUnusable(f"expected a key that begins with {kind}:{found}")
     return decode(match[2])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from mqcam.errors import CredentialsError
@@ -144,6 +145,7 @@ class AuthorizedViewers:
             ),
         )
         self._viewers: tuple[AuthorizedViewer, ...] = ()
+        self._unwritten: tuple[AuthorizedViewer, ...] = ()
         self.authorities: tuple[str, ...] = ()
         """The keys whose signature on a grant counts, beside the owner's."""
         self._take(self._file.read())
@@ -171,8 +173,7 @@ class AuthorizedViewers:
         When it returns, no power cut takes it back. Raises CredentialsError, and then nobody new
         is let in.
         """
-        added = AuthorizedViewer(name=name, key=key, rights=rights)
-        self._take(self._file.change(lambda entries: _with(entries, added)))
+        self._write(AuthorizedViewer(name=name, key=key, rights=rights))
 
     def revoke(self, name: str, key: str) -> None:
         """Shut a key out, whatever its grant says; raise CredentialsError if that may not last."""
@@ -181,7 +182,14 @@ class AuthorizedViewers:
         self._viewers = tuple(
             each for each in _with(self._viewers, revoked) if isinstance(each, AuthorizedViewer)
         )
-        self._take(self._file.change(lambda entries: _with(entries, revoked)))
+        self._unwritten = (*(each for each in self._unwritten if each != revoked), revoked)
+        self._write()
+
+    def _write(self, *new: AuthorizedViewer) -> None:
+        """Keep the revocations that are not written yet, then ``new``."""
+        steps = (*self._unwritten, *new)
+        self._take(self._file.change(lambda entries: reduce(_with, steps, list(entries))))
+        self._unwritten = ()
 
     def _take(self, entries: Sequence[AuthorizedViewer | Authority]) -> None:
         self._viewers = tuple(each for each in entries if isinstance(each, AuthorizedViewer))

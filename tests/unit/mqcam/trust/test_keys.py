@@ -87,7 +87,14 @@ def test_anything_else_is_no_public_key(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["s3cret", "ed25519-secret:s3cret", "ed25519-secret:" + "s3cret_" * 7, KEY.public]
+    "text",
+    [
+        "s3cret",
+        "ed25519-secret:s3cret",
+        "ed25519-secret:" + "s3cret_" * 7,
+        "s3cret:" + "A" * 43,
+        KEY.public,
+    ],
 )
 def test_unusable_secret_is_not_repeated(text: str) -> None:
     with pytest.raises(KeyUnusable) as caught:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from mqcam import files
 from mqcam.errors import CredentialsError
 from mqcam.trust.entries import ENTRIES_MAX, EntryFile, Form
 from mqcam.trust.keys import SigningKey
@@ -234,6 +236,30 @@ def test_file_that_others_may_change_is_refused_and_one_that_they_may_read_is_no
     path.chmod(0o664)
     with pytest.raises(CredentialsError, match="chmod 600"):
         KnownDevices(path)
+
+
+def test_revocation_that_could_not_be_written_is_with_the_next_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read again then must not let the viewer in once more."""
+    viewers = AuthorizedViewers(tmp_path / "v")
+    viewers.add("laptop", ONE, VIEW)
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "full", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_atomically", full)
+        for _ in range(2):
+            with pytest.raises(CredentialsError, match="full"):
+                viewers.revoke("laptop", ONE)
+    assert viewers.is_shut_out(ONE)
+    viewers.add("phone", TWO, VIEW)
+    assert viewers.is_shut_out(ONE)
+    assert AuthorizedViewers(tmp_path / "v").entries() == (
+        AuthorizedViewer(name="laptop", key=ONE, is_revoked=True),
+        AuthorizedViewer(name="phone", key=TWO, rights=VIEW),
+    )
 
 
 def test_number_of_entries_is_bounded(tmp_path: Path) -> None:
