@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from mqcam import entry, exits, log
 from mqcam.commandline import Parser
 from mqcam.credentials import credentials_of
-from mqcam.errors import ConfigError, CredentialsError, MqcamError
+from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
 from mqcam.private import check_libraries
+from mqcam.protocol.topics import is_id
 
 from mqcam_device import folders
 from mqcam_device.board import check_board
@@ -52,6 +53,7 @@ def parser() -> Parser:
         ("status", "ask the running agent how it is"),
         ("viewers", "ask the running agent who is watching, and whom this camera lets in"),
         ("pair", "let a viewer in who has no grant of an owner: an invitation, then a y here"),
+        ("key", "make this camera's key where its credentials hold none; print its public half"),
         ("revoke", "shut a viewer out of this camera; one that watches is cut off at once"),
     ):
         verb_parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -68,6 +70,10 @@ def parser() -> Parser:
             _add_pairing(verb_parser)
         if verb == "revoke":
             verb_parser.add_argument("viewer", metavar="NAME", help="as 'viewers' shows it")
+        if verb == "key":
+            verb_parser.add_argument(
+                "name", nargs="?", metavar="NAME", help="the camera, before it has credentials"
+            )
     return main_parser
 
 
@@ -208,6 +214,24 @@ def pair(options: argparse.Namespace) -> int:
     )
 
 
+def make_key(config: Path, name: str | None) -> None:
+    """Print the public half of the camera's key, made now if there is none."""
+    if name is not None and not is_id(name):
+        raise UsageError(f"{name!r} is no name", "use up to 64 letters, digits, - and _")
+    from mqcam.trust.keystore import load_identity, make_identity  # noqa: PLC0415 - as above
+
+    settings = load_settings(config)
+    folder = folders.state_folder(settings.state_dir)
+    if name is not None:
+        print(make_identity(name, folder=folder, use_keyring=False).public)
+        return
+    credentials = credentials_of("device", settings.credentials)
+    if credentials.identity is None and credentials.certificate is None:
+        print(make_identity(credentials.name, folder=folder, use_keyring=False).public)
+    else:
+        print(load_identity(credentials, folder=folder, use_keyring=False).public)
+
+
 def revoke(config: Path, viewer: str) -> None:
     """Shut a viewer out."""
     name, folder = whom_to_ask(load_settings(config))
@@ -229,6 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check(options.config)
         elif options.verb == "pair":
             return pair(options)
+        elif options.verb == "key":
+            make_key(options.config, options.name)
         elif options.verb == "revoke":
             revoke(options.config, options.viewer)
         else:

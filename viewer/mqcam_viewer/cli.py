@@ -66,7 +66,7 @@ def parser() -> Parser:
     verbs = main_parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     window.add_verb(verbs, common, seconds)
     keeping.add_verbs(verbs, common, seconds)
-    joining.add_verb(verbs, variable=CREDENTIALS_VARIABLE)
+    joining.add_verbs(verbs, variable=CREDENTIALS_VARIABLE)
     cameras = verbs.add_parser("list", parents=[common], help="show the cameras of the broker")
     cameras.set_defaults(run=list_cameras)
     probe = verbs.add_parser("probe", parents=[common], help="watch a camera and measure it")
@@ -209,15 +209,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return tell(error)
     options = main_parser.parse_args(words)
-    if options.credentials is None and options.verb != joining.VERB:
+    if options.credentials is None and options.verb not in joining.VERBS:
         main_parser.error(f"name the viewer's file with --credentials or ${CREDENTIALS_VARIABLE}")
     log.configure("info" if options.verbose else "error")
     try:
         check_libraries()
         if options.verb == window.VERB:
             return window.show(options)
-        if options.verb == joining.VERB:
-            return joining.join(options)
+        if options.verb in joining.VERBS:
+            return int(options.do(options))
         return int(asyncio.run(options.run(options)))
     except (MqcamError, OSError) as error:
         return tell(error)

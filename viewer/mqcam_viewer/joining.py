@@ -1,4 +1,4 @@
-"""The verb ``pair``: from one line of text to a file with which cameras can be watched.
+"""The verbs ``pair`` and ``key``: from one line of text to a file that opens cameras.
 
 It must not know what is said on the wire: ``pairing`` does. The line comes from standard input, a
 file or a picture, never from the command line, which every program on the machine can read.
@@ -23,7 +23,7 @@ from mqcam.errors import CredentialsError, UriUnusable, UsageError
 from mqcam.protocol.topics import is_id
 from mqcam.qr import read_qr
 from mqcam.trust.keys import SigningKey, fingerprint, is_signing_key
-from mqcam.trust.keystore import keep_secrets, load_identity, with_password
+from mqcam.trust.keystore import keep_secrets, load_identity, make_identity, with_password
 from mqcam.trust.pins import KnownDevices
 from mqcam.trust.places import KNOWN_DEVICES, state_home, viewer_folder
 from mqcam.uri import URI_MAX_CHARS, Invitation, is_uri, read_uri
@@ -37,12 +37,15 @@ if TYPE_CHECKING:
     from mqcam.commandline import Parser
 
 VERB = "pair"
+KEY_VERB = "key"
+VERBS = frozenset({VERB, KEY_VERB})
+"""Those that need no account to begin with."""
 STDIN = "-"
 DEFAULT_FILE = "{name}.viewer.yaml"
 _SECRET = re.compile(r"(^|=)\s*(mqcam:[a-z2-7]{16}|ed25519-secret:)", re.IGNORECASE)
 
 
-def add_verb(verbs: argparse._SubParsersAction[Parser], *, variable: str) -> None:
+def add_verbs(verbs: argparse._SubParsersAction[Parser], *, variable: str) -> None:
     """Add the verb's arguments to the command line."""
     verb = verbs.add_parser(
         VERB,
@@ -79,6 +82,22 @@ def add_verb(verbs: argparse._SubParsersAction[Parser], *, variable: str) -> Non
     )
     verb.set_defaults(usual=os.environ.get(variable))
     verb.add_argument("--verbose", action="store_true", help="log what happens")
+    verb.set_defaults(do=join)
+    key = verbs.add_parser(
+        KEY_VERB,
+        help="make a key that never leaves this machine, for an owner to sign",
+        description="Make this viewer's key, or show it again, and print its public half, for "
+        "'mqcam-broker add-viewer NAME --public-key'.",
+    )
+    key.add_argument("name", metavar="NAME", type=_name, help="the viewer's name")
+    key.set_defaults(do=make_key, credentials=None, verbose=False)
+
+
+def make_key(options: argparse.Namespace) -> int:
+    """Print the public half of a key that was made here; raises CredentialsError."""
+    made = make_identity(options.name, folder=state_home(), use_keyring=True)
+    _say(made.public)
+    return exits.OK
 
 
 def refuse_secrets(words: Sequence[str]) -> None:
@@ -115,6 +134,8 @@ def _store(account: Credentials, options: argparse.Namespace) -> int:
         raise UsageError(
             f"the account's name is {account.name}, signed by its owner", "leave --name out"
         )
+    if account.identity is None:  # a key of this machine was signed: is it here?
+        load_identity(account, folder=state_home(), use_keyring=True)
     with _reserved(_target(options, account.name)) as target:
         kept = _write(target, account)
     _say(f"{account.name} may watch with {target}. {kept}")
@@ -237,7 +258,9 @@ def _write(target: Path, account: Credentials) -> str:
         _say(f"{error}. Its secrets stay in the file.")
         left = account
     write_credentials(target, left)
-    if left.identity is not None and is_signing_key(left.identity):
+    if left.identity is None:
+        return "Its key is on this machine: the file is of no use elsewhere."
+    if is_signing_key(left.identity):
         return "Its key is in the system's keyring: the file is of no use elsewhere."
     return "Its key is in that file, which only you can read."
 

@@ -7,6 +7,7 @@ A credentials file whose ``identity`` is the public key says that the private ha
 from __future__ import annotations
 
 import json
+import os
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -126,12 +127,37 @@ def load_identity(
             return _parsed(secret, _PLACE, public=public)
     path = folder / IDENTITY_FILE.format(name=name)
     try:
-        secret = files.read_private(path).decode("ascii", errors="replace").strip()
+        return _parsed(_content(path), str(path), public=public)
     except FileNotFoundError:
         raise CredentialsError(name, _nowhere(credentials, path)) from None
+
+
+def make_identity(
+    name: str, *, folder: Path, use_keyring: bool, keyring: SystemKeyring | None = None
+) -> SigningKey:
+    """Make the key of ``name`` on this machine, or return the one that lies in ``folder`` already.
+
+    The private half goes into the system's keyring, else into ``folder/NAME.identity`` (0600, of
+    whom the folder belongs to). Raises CredentialsError.
+    """
+    path = folder / IDENTITY_FILE.format(name=name)
+    try:
+        return _parsed(_content(path), str(path))
+    except FileNotFoundError:
+        pass
+    made = SigningKey.generate()
+    ring = (keyring or SystemKeyring()) if use_keyring else None
+    if ring is not None and ring.is_usable() and ring.write(made.public, made.secret_text()):
+        return made
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.write_atomically(path, f"{made.secret_text()}\n".encode("ascii"))
+        if os.geteuid() == 0:  # `sudo mqcam-device key`: the service must be able to read it
+            owner = folder.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
     except OSError as error:
         raise CredentialsError(str(path), files.reason(error)) from error
-    return _parsed(secret, str(path), public=public)
+    return made
 
 
 def keep_secrets(credentials: Credentials, *, keyring: SystemKeyring | None = None) -> Credentials:
@@ -161,6 +187,16 @@ def with_password(credentials: Credentials, *, keyring: SystemKeyring | None = N
     entry = _password_entry(public)
     password = _from_keyring(keyring or SystemKeyring(), entry, is_needed=True)
     return replace(credentials, password=password)
+
+
+def _content(path: Path) -> str:
+    """Return what a file of a key holds; raise FileNotFoundError, CredentialsError."""
+    try:
+        return files.read_private(path).decode("ascii", errors="replace").strip()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CredentialsError(str(path), files.reason(error)) from error
 
 
 def _from_keyring(ring: SystemKeyring, entry: str, *, is_needed: bool) -> str | None:
@@ -220,7 +256,13 @@ def _key_in(document: str) -> str | None:
 
 
 def _nowhere(credentials: Credentials, path: Path) -> str:
-    text = f"the credentials hold no identity, and neither does {path}"
-    if credentials.identity is not None:
-        text = f"its identity is not on this machine, neither in {_PLACE} nor in {path}"
-    return f"{text}; have them made anew with 'mqcam-broker add-{credentials.kind} --replace'"
+    kind = credentials.kind
+    anew = f"have them made anew with 'mqcam-broker add-{kind} --replace'"
+    if credentials.identity is not None or credentials.grant or credentials.certificate:
+        where = _PLACE if kind == "viewer" else "the credentials"
+        text = f"the key that these credentials are for is neither in {where} nor in {path}"
+        return f"{text}; {anew}"
+    return (
+        f"these credentials hold no identity, and {path} does not exist: make one with "
+        f"'mqcam-{kind} key', or {anew}"
+    )

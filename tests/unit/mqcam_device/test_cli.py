@@ -95,3 +95,33 @@ def test_the_service_is_asked_where_no_agent_of_this_user_runs(
     assert whom_to_ask(settings) == ("front", service)
     (config.parent / "c.yaml").unlink()
     assert whom_to_ask(settings) == ("front", service)
+
+
+def test_a_cameras_key_is_made_once_and_shown_again(config: Path, capsys: Captured) -> None:
+    bare = Credentials(kind="device", name="front", broker=("mqtts://nas.local",))
+    write_credentials(config.parent / "c.yaml", bare)
+    assert main(["key", "--config", str(config)]) == 0
+    first = capsys.readouterr().out
+    assert first.startswith("ed25519:")
+    file = config.parent / "state/front.identity"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert main(["key", "--config", str(config)]) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_a_key_can_be_made_before_there_are_credentials(config: Path, capsys: Captured) -> None:
+    (config.parent / "c.yaml").unlink()
+    assert main(["key", "back", "--config", str(config)]) == 0
+    assert capsys.readouterr().out.startswith("ed25519:")
+    assert main(["key", "a b", "--config", str(config)]) == 2
+
+
+def test_the_key_of_credentials_that_hold_one_is_shown(config: Path, capsys: Captured) -> None:
+    key = SigningKey.generate()
+    credentials = Credentials(
+        kind="device", name="front", broker=("mqtts://nas.local",), identity=key.secret_text()
+    )
+    write_credentials(config.parent / "c.yaml", credentials)
+    assert main(["key", "--config", str(config)]) == 0
+    assert capsys.readouterr().out == f"{key.public}\n"
+    assert not (config.parent / "state").exists()

@@ -308,3 +308,24 @@ def test_a_terminal_is_asked_without_showing_the_line(
     monkeypatch.setattr("getpass.getpass", lambda _: credentials_uri(ACCOUNT))
     assert main(["pair"]) == 0
     assert (tmp_path / "laptop.viewer.yaml").exists()
+
+
+def test_a_key_of_this_machine_meets_its_grant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
+) -> None:
+    """The private half never leaves: the owner signs what `key` prints."""
+    assert main(["key", "laptop"]) == 0
+    public = capsys.readouterr().out.strip()
+    grant = replace(GRANT, key=public).issue(OWNER, "mqcam")
+    line = credentials_uri(replace(ACCOUNT, identity=None, grant=grant))
+    assert pair(monkeypatch, line) == 0
+    assert "Its key is on this machine" in capsys.readouterr().out
+    assert load_credentials(tmp_path / "laptop.viewer.yaml").identity is None
+
+
+def test_an_account_for_a_key_of_another_machine_is_not_stored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
+) -> None:
+    assert pair(monkeypatch, credentials_uri(replace(ACCOUNT, identity=None))) == 78
+    assert "the key that these credentials are for" in capsys.readouterr().err
+    assert list(tmp_path.glob("*.yaml")) == []

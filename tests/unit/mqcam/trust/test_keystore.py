@@ -18,7 +18,13 @@ from mqcam.errors import CredentialsError, UsageError
 from mqcam.exits import exit_code
 from mqcam.trust.documents import Grant
 from mqcam.trust.keys import SigningKey
-from mqcam.trust.keystore import SystemKeyring, keep_secrets, load_identity, with_password
+from mqcam.trust.keystore import (
+    SystemKeyring,
+    keep_secrets,
+    load_identity,
+    make_identity,
+    with_password,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,13 +141,42 @@ def test_another_key_than_the_grant_names_is_refused(tmp_path: Path) -> None:
         load(credentials(grant=grant_for(KEY)), tmp_path)
 
 
-@pytest.mark.parametrize("identity", [None, KEY.public])
+@pytest.mark.parametrize(("identity", "step"), [(None, "mqcam-viewer key"), (KEY.public, "anew")])
 def test_an_identity_that_is_nowhere_is_said_with_the_next_step(
-    tmp_path: Path, identity: str | None
+    tmp_path: Path, identity: str | None, step: str
 ) -> None:
-    with pytest.raises(CredentialsError, match="add-viewer --replace") as caught:
+    with pytest.raises(CredentialsError, match=step) as caught:
         load(credentials(identity=identity), tmp_path)
+    assert "add-viewer --replace" in str(caught.value)
     assert exit_code(caught.value) == 78
+
+
+def test_a_key_that_is_made_here_is_found_here(tmp_path: Path) -> None:
+    made = make_identity("laptop", folder=tmp_path / "new", use_keyring=False)
+    file = tmp_path / "new/laptop.identity"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert load(credentials(), tmp_path / "new").public == made.public
+
+
+def test_a_key_that_is_there_is_never_replaced(tmp_path: Path) -> None:
+    made = make_identity("laptop", folder=tmp_path, use_keyring=False)
+    ring = SystemKeyring(MemoryKeyring())
+    again = make_identity("laptop", folder=tmp_path, use_keyring=True, keyring=ring)
+    assert again.public == made.public
+
+
+def test_a_damaged_key_is_not_replaced_either(tmp_path: Path) -> None:
+    (tmp_path / "laptop.identity").touch(mode=0o600)
+    with pytest.raises(CredentialsError, match="holds no identity"):
+        make_identity("laptop", folder=tmp_path, use_keyring=False)
+
+
+def test_a_key_is_made_in_the_keyring_where_there_is_one(tmp_path: Path) -> None:
+    ring = MemoryKeyring()
+    made = make_identity("laptop", folder=tmp_path, use_keyring=True, keyring=SystemKeyring(ring))
+    assert list(ring.entries.values()) == [made.secret_text()]
+    assert list(tmp_path.iterdir()) == []
+    assert load(credentials(grant=grant_for(made)), tmp_path, ring).public == made.public
 
 
 def test_a_locked_keyring_is_said_without_what_it_said(tmp_path: Path) -> None:
