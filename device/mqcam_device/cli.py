@@ -53,7 +53,7 @@ def parser() -> Parser:
         ("status", "ask the running agent how it is"),
         ("viewers", "ask the running agent who is watching, and whom this camera lets in"),
         ("pair", "let a viewer in who has no grant of an owner: an invitation, then a y here"),
-        ("key", "make this camera's key where its credentials hold none; print its public half"),
+        ("key", "show the public half of this camera's key; with NAME make one, here, first"),
         ("revoke", "shut a viewer out of this camera; one that watches is cut off at once"),
     ):
         verb_parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -72,7 +72,7 @@ def parser() -> Parser:
             verb_parser.add_argument("viewer", metavar="NAME", help="as 'viewers' shows it")
         if verb == "key":
             verb_parser.add_argument(
-                "name", nargs="?", metavar="NAME", help="the camera, before it has credentials"
+                "name", nargs="?", metavar="NAME", help="a camera that has no key yet"
             )
     return main_parser
 
@@ -215,7 +215,7 @@ def pair(options: argparse.Namespace) -> int:
 
 
 def make_key(config: Path, name: str | None) -> None:
-    """Print the public half of the camera's key, made now if there is none."""
+    """Print the public half of the camera's key; that of ``name`` is made if there is none."""
     if name is not None and not is_id(name):
         raise UsageError(f"{name!r} is no name", "use up to 64 letters, digits, - and _")
     from mqcam.trust.keystore import load_identity, make_identity  # noqa: PLC0415 - as above
@@ -226,10 +226,7 @@ def make_key(config: Path, name: str | None) -> None:
         print(make_identity(name, folder=folder, use_keyring=False).public)
         return
     credentials = credentials_of("device", settings.credentials)
-    if credentials.identity is None and credentials.certificate is None:
-        print(make_identity(credentials.name, folder=folder, use_keyring=False).public)
-    else:
-        print(load_identity(credentials, folder=folder, use_keyring=False).public)
+    print(load_identity(credentials, folder=folder, use_keyring=False).public)
 
 
 def revoke(config: Path, viewer: str) -> None:
