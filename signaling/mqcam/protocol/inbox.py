@@ -70,6 +70,11 @@ class Inbox:
             for _ in range(2)
         )
         self._doubts = Buckets(burst=limits.doubt_burst, per_s=limits.doubt_per_s, names_max=1)
+        self._doubts_by_name = Buckets(
+            burst=limits.doubt_name_burst,
+            per_s=limits.doubt_name_per_s,
+            names_max=limits.bucket_names,
+        )
         self._proven: OrderedDict[str, None] = OrderedDict()
         self._proven_max = limits.bucket_names
 
@@ -109,11 +114,12 @@ class Inbox:
         is_proven = sender in self._proven
         if not (self._proven_buckets if is_proven else self._buckets).take(sender, now):
             return f"{sender} sends too much"
+        if names.kind is not Kind.TO_DEVICE or is_proven or is_gone(payload):
+            return ""
         # A signature is checked at a stranger's cost only as long as few strangers come.
-        is_doubtful = names.kind is Kind.TO_DEVICE and not is_proven and not is_gone(payload)
-        if is_doubtful and not self._doubts.take("", now):
-            return "too many senders are not known"
-        return ""
+        if not self._doubts_by_name.take(sender, now):
+            return f"{sender} sends too much for somebody who is not known"
+        return "" if self._doubts.take("", now) else "too many senders are not known"
 
     def _open(self, inbound: Inbound, names: Topic) -> Arrival | Refusal:
         try:

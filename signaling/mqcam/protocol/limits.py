@@ -22,6 +22,10 @@ class Limits:
     """Messages at once from viewers who never proved a right; a device drops more unread."""
     doubt_per_s: float = 100.0
     """The same, per second for ever."""
+    doubt_name_burst: float = 20.0
+    """Of these, messages at once under one name: few accounts must not keep all newcomers out."""
+    doubt_name_per_s: float = 2.0
+    """The same, per second for ever."""
     quota_names: int = 256
     """Refused senders that are remembered; the rest are refused without a word."""
     graves: int = 1024

@@ -233,6 +233,14 @@ def test_flood_of_unknown_viewers_is_dropped_unread_and_known_ones_are_heard() -
     assert isinstance(offered(device, "s2")[0], Started)
 
 
+def test_few_accounts_that_flood_do_not_keep_a_newcomer_out() -> None:
+    """At an honest broker each has one name; ten of them send as much as they may."""
+    device = started()
+    for tick in range(30 * 200):
+        device.receive(to_device(b"{", viewer=f"bob{tick % 10}"), tick / 200)
+    assert isinstance(device.receive(to_device(offer(device)), 30.0)[0], Started)
+
+
 def test_made_up_names_do_not_crowd_out_a_viewer_who_was_let_in() -> None:
     """He has a bucket of his own, however many names share what is left."""
     device = started(bucket_names=2, bucket_burst=3.0, bucket_per_s=1.0)
@@ -269,6 +277,7 @@ def test_no_table_grows_without_bound() -> None:
     admission = device._admission
     assert len(device.sessions) <= 4
     assert len(device._inbox._buckets) <= limits.bucket_names
+    assert len(device._inbox._doubts_by_name) <= limits.bucket_names
     assert len(admission.waiting) <= limits.waiting_sessions
     assert len(admission._quota) <= limits.quota_names
     assert len(admission.nonces) <= 2 * limits.graves
