@@ -13,13 +13,13 @@ import math
 from typing import TYPE_CHECKING
 
 from mqcam.driver import outgoing
+from mqcam.errors import Unauthentic
 from mqcam.log import fields
 from mqcam.memory_broker import MemoryBroker as MemoryBroker  # noqa: PLC0414 - one place to import
 from mqcam.memory_broker import MemoryClient as MemoryClient  # noqa: PLC0414
 from mqcam.memory_broker import Weather as Weather  # noqa: PLC0414
 from mqcam.memory_broker import matches as matches  # noqa: PLC0414
 from mqcam.mqtt import PostOffice, Receipt
-from mqcam.errors import Unauthentic
 from mqcam.protocol.effects import Inbound, Send
 from mqcam.protocol.envelope import Opened
 from mqcam.protocol.topics import Kind, Namespace

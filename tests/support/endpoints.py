@@ -22,7 +22,6 @@ from mqcam.protocol.effects import (
     SessionKey,
     Started,
 )
-from mqcam.protocol.messages import Message, Offer, Status
 from mqcam.protocol.topics import Namespace
 from mqcam.protocol.viewer import ViewerEndpoint
 from mqcam.testing import PlainEnvelope
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from mqcam.protocol.admission import Authorize
     from mqcam.protocol.envelope import Envelope
     from mqcam.protocol.limits import Limits
+    from mqcam.protocol.messages import Message, Offer, Status
     from mqcam.protocol.viewer import Vouch
 
 TOPICS = Namespace("mqcam")
@@ -51,7 +51,7 @@ def never_below(device: str) -> int:
     return 1
 
 
-def let_in(viewer: str, key: str, offer: Offer) -> frozenset[str]:  # noqa: ARG001
+def let_in(viewer: str, key: str, offer: Offer) -> frozenset[str]:
     """Let everybody view."""
     return frozenset({"view"})
 

@@ -15,7 +15,6 @@ from mqcam.trust.keys import SigningKey
 from mqcam.trust.signing import Purpose
 from mqcam_viewer.client import Client
 
-
 OWNER, CAMERA = SigningKey.generate(), SigningKey.generate()
 STATUS_TOPIC = "mqcam/v1/d/cam/status"
 CERTIFICATE = Certificate(name="cam", key=CAMERA.public, serial="12345678").issue(OWNER, "mqcam")

@@ -10,6 +10,8 @@ from mqcam.errors import LocalProtocolError, MalformedMessage, UnsupportedVersio
 from mqcam.protocol import codec
 from mqcam.protocol.codec import body_hash, clean_text, decode, encode, is_gone
 from mqcam.protocol.messages import (
+    BODY_MAX_BYTES,
+    TEXT_MAX_CHARS,
     Answer,
     Bye,
     Candidates,
@@ -143,7 +145,7 @@ def test_damaged_messages_decode_or_raise_the_two_errors(
     [
         b"[" * 8_000,
         b'{"v":1,"t":"bye","n":' + b"9" * 5_000 + b"}",
-        b'{"v":1,"t":"gone","x":"' + b"x" * codec.BODY_MAX_BYTES + b'"}',
+        b'{"v":1,"t":"gone","x":"' + b"x" * BODY_MAX_BYTES + b'"}',
         b"\xff",
     ],
 )
@@ -154,7 +156,7 @@ def test_hostile_json_is_malformed(body: bytes) -> None:
 
 def test_body_that_is_too_large_is_not_encoded() -> None:
     with pytest.raises(LocalProtocolError):
-        encode(Offer(nonce="", sdp="x" * codec.BODY_MAX_BYTES))
+        encode(Offer(nonce="", sdp="x" * BODY_MAX_BYTES))
 
 
 def test_secrets_are_not_in_the_repr() -> None:
@@ -180,7 +182,7 @@ def test_hash_is_base64url_without_padding() -> None:
 
 def test_text_of_strangers_is_one_printable_line() -> None:
     assert clean_text("a\nb\x1b[31m\ud800") == "a b [31m "
-    assert len(clean_text("x" * 1000)) == codec.TEXT_MAX_CHARS
+    assert len(clean_text("x" * 1000)) == TEXT_MAX_CHARS
 
 
 def test_text_of_our_own_is_cleaned_before_it_is_sent() -> None:
