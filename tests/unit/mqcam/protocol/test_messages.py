@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mqcam.errors import LocalProtocolError, MalformedMessage, UnsupportedVersion
-from mqcam.protocol import codec
 from mqcam.protocol.codec import body_hash, clean_text, decode, encode, is_gone
 from mqcam.protocol.messages import (
     BODY_MAX_BYTES,
