@@ -21,6 +21,7 @@ from mqcam.trust.places import KNOWN_DEVICES, viewer_folder
 from mqcam.uri import Invitation, credentials_uri, invitation_uri
 from mqcam_viewer import joining
 from mqcam_viewer.cli import main
+from mqcam_viewer.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +127,16 @@ def test_secrets_go_into_the_keyring_where_there_is_one(
     assert KEY.public in text
     assert set(ring.entries.values()) == {KEY.secret_text(), "hunter2"}
     assert "in the system's keyring" in capsys.readouterr().out
+
+
+def test_a_viewer_finds_its_secrets_in_the_keyring_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, MemoryKeyring())
+    assert pair(monkeypatch, credentials_uri(ACCOUNT)) == 0
+    client = Client(tmp_path / "laptop.viewer.yaml")
+    assert client._credentials.password == "hunter2"
+    assert client._trust.identity.public == KEY.public
 
 
 def test_a_locked_keyring_leaves_them_in_the_file_and_says_so(
