@@ -264,6 +264,19 @@ async def test_a_disk_that_takes_nothing_keeps_no_door_open(
     assert all(house.authorized.is_shut_out(key) for key in keys)
 
 
+async def test_a_full_disk_is_told_and_judged_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise CredentialsError("f", "cannot be written: the disk is full")
+
+    house.authorized.add("laptop", LAPTOP.public, frozenset({"view"}))
+    monkeypatch.setattr(house.authorized, "revoke", fail)
+    with pytest.raises(CredentialsError, match="disk is full"):
+        await house.ask("revoke", viewer="laptop")
+    assert house.judged == 1
+
+
 async def test_a_viewer_who_watches_by_a_grant_is_shut_out_by_its_key(house: House) -> None:
     house.running = [SessionKey(peer="anna", peer_key=PHONE.public, session="s1")]
     await house.ask("revoke", viewer="anna")
