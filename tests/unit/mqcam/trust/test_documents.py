@@ -239,12 +239,15 @@ def test_oversize_is_refused_before_it_is_read(kind: str) -> None:
 
 
 @settings(max_examples=300)
-@given(st.text(max_size=80) | st.from_regex(r"[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{86}"))
+@given(
+    st.text(max_size=80).map("~{}".format)  # hypothesis finds words of our own sentences, too
+    | st.from_regex(r"[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{86}")
+)
 def test_rubbish_is_refused_and_never_repeated(text: str) -> None:
     for kind in TEXTS:
         with pytest.raises(DocumentRefused) as caught:
             read(kind, text)
-        assert len(text) < 8 or text not in str(caught.value)
+        assert text not in str(caught.value)
 
 
 @pytest.mark.parametrize(
