@@ -203,19 +203,16 @@ class ViewerEndpoint:
     def judge_again(self, now: float) -> list[Effect]:
         """Leave the devices for which nobody vouches any more, those too that seem to be gone."""
         believed: set[tuple[str, str]] = set()
-        denials: dict[tuple[str, str], Denial] = {}
+        denials: dict[str, Denial] = {}
         for device, key, status in self._presence.claims():
             denial = self._vouch(device, key, status)
             if denial is None:
                 believed.add((device, key))
             else:
-                denials[device, key] = denial
+                denials[device] = denial
                 self._presence.forget(device, status.boot)
-        self._leave(believed, denials, now)
         present = {device for device, _ in believed}
-        for (device, _), denial in denials.items():
-            if device not in present:
-                self._engine.emit(StatusRefused(device=device, code=denial.code, text=denial.text))
+        self._leave(believed, {one: why for one, why in denials.items() if one not in present}, now)
         return self._engine.take_effects()
 
     def stop(self, now: float) -> list[Effect]:
@@ -226,23 +223,24 @@ class ViewerEndpoint:
         return self._engine.take_effects()
 
     def _leave(
-        self,
-        believed: set[tuple[str, str]],
-        denials: Mapping[tuple[str, str], Denial],
-        now: float,
+        self, believed: set[tuple[str, str]], denials: Mapping[str, Denial], now: float
     ) -> None:
         """End the sessions with keys for which nobody vouches; the key counts, not the name."""
-        judged = {device for device, _ in (*believed, *denials)}
+        present = {device for device, _ in believed}
         for session in list(self._engine.sessions.values()):
-            device, key = session.key.peer, session.key.peer_key
-            if device not in judged or (device, key) in believed:
+            device = session.key.peer
+            if (device, session.key.peer_key) in believed:
                 continue
-            denial = denials.get((device, key))
-            code, text = Code.REVOKED.value, f"{device} has another identity by now: watch it anew"
-            if denial is not None:
-                code, text = denial.code, denial.text
+            if device in present:  # another camera has its name: not final, as that may be watched
+                code, text = Code.REPLACED.value, f"{device} has another identity by now"
+            elif device in denials:
+                code, text = denials[device].code, denials[device].text
+            else:
+                continue
             self._engine.step(session, Event.LOCAL_END, Cause(now=now, code=code, text=text))
             self._engine.emit(Ended(key=session.key, code=code, text=text, remote=False))
+        for device, denial in denials.items():
+            self._engine.emit(StatusRefused(device=device, code=denial.code, text=denial.text))
 
     def _local(self, key: SessionKey, event: Event, cause: Cause) -> list[Effect]:
         self._engine.local(key, event, cause)

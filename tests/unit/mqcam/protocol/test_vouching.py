@@ -121,7 +121,7 @@ def test_session_with_the_former_key_of_a_device_ends_when_that_is_revoked() -> 
     revoked.add("b1")
     effects = viewer.judge_again(3.0)
     assert [one for one in effects if not isinstance(one, Send)] == [
-        Ended(key=key, code="revoked", text="it was replaced", remote=False)
+        Ended(key=key, code="replaced", text="cam has another identity by now", remote=False)
     ]
     assert viewer.sessions == (newer,)
     assert viewer.devices == {"cam": RESTARTED}
@@ -152,7 +152,7 @@ def test_session_with_a_key_that_is_nobodys_any_more_ends_when_judged_again() ->
     viewer._presence.prove("cam", "second")
     (_, ended) = viewer.judge_again(2.0)
     assert isinstance(ended, Ended)
-    assert (ended.key, ended.code) == (key, "revoked")
+    assert (ended.key, ended.code) == (key, "replaced")
     assert viewer.sessions == (newer,)
 
 
