@@ -132,7 +132,8 @@ class Fields:
 
 
 def _is_encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    # Nearly every text is ASCII: to look at each character of an SDP costs 200 microseconds.
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -18,15 +18,15 @@ class Limits:
     """Messages of one sender per second that may arrive for ever."""
     bucket_names: int = 256
     """Senders with a bucket of their own; the rest share one."""
-    doubt_burst: float = 200.0
+    doubt_burst: float = 100.0
     """Messages at once from viewers who never proved a right; a device drops more unread."""
-    doubt_per_s: float = 100.0
+    doubt_per_s: float = 50.0
     """The same, per second for ever."""
     doubt_name_burst: float = 20.0
     """Of these, messages at once under one name: few accounts must not keep all newcomers out."""
     doubt_name_per_s: float = 2.0
     """The same, per second for ever."""
-    quota_names: int = 256
+    quota_names: int = 64
     """Refused senders that are remembered; the rest are refused without a word."""
     graves: int = 1024
     """Ended sessions remembered per nonce; a full table rotates the nonce."""
