@@ -12,6 +12,9 @@ import pytest
 from mqcam.errors import SessionError
 from mqcam.protocol.deadlines import Deadlines
 from mqcam_viewer import Client
+from support.liar import SEEN_TIMEOUT_S
+from support.lies import status_of
+from support.polling import until
 from support.watching import LOOPBACK, next_frame
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from support.door import Packet
     from support.liar import Liar, Lie
 
+SIGNED = b"\x01"
 QUICK = Deadlines().scaled(0.2)
 STATUS_S = 3.0
 OFFER_S = QUICK.offer_give_up_s
@@ -57,7 +61,8 @@ async def refused(
     with liar.lying(lie):
         before, began_at = sessions_of(camera), loop.time()
         with pytest.raises(SessionError) as refusal:
-            await client.watch(camera.name).__aenter__()
+            async with client.watch(camera.name):
+                pass
         assert loop.time() - began_at < within_s + SLACK_S
         assert {each for each, connected_s in sessions_of(camera) if connected_s is not None} <= {
             each for each, _ in before
@@ -71,14 +76,14 @@ def sessions_of(camera: RunningAgent) -> set[tuple[str, Any]]:
     return {(each["session"], each["connected_s"]) for each in viewers}
 
 
-def answers(liar: Liar, camera: RunningAgent) -> list[Packet]:
-    """Return the answers that a camera has given so far."""
-    return [
-        packet
+def answered(liar: Liar, camera: RunningAgent) -> set[str]:
+    """Return the topics of the sessions that a camera has answered so far."""
+    return {
+        packet.topic
         for packet in liar.written
         if packet.who == camera.name and "/v/" in packet.topic
         if len(packet.payload) > ANSWER_MIN_BYTES
-    ]
+    }
 
 
 def offers(liar: Liar, camera: RunningAgent) -> list[Packet]:
@@ -91,8 +96,17 @@ def offers(liar: Liar, camera: RunningAgent) -> list[Packet]:
     ]
 
 
-def last_status(liar: Liar, camera: RunningAgent) -> Packet:
-    """Return the last status that a camera has signed."""
+def last_status(
+    liar: Liar, camera: RunningAgent, *, state: str = "online", after: Packet | None = None
+) -> Packet:
+    """Return the last status that a camera has signed, once it says ``state`` in a later start."""
     topic = f"mqcam/v1/d/{camera.name}/status"
-    signed = [each for each in liar.written if each.topic == topic and each.payload[:1] == b"\x01"]
-    return signed[-1]
+    boot = None if after is None else status_of(after)["boot"]
+
+    def found() -> list[Packet]:
+        signed = [one for one in liar.written if one.topic == topic and one.payload[:1] == SIGNED]
+        is_said = signed and status_of(signed[-1])["state"] == state
+        return signed[-1:] if is_said and status_of(signed[-1])["boot"] != boot else []
+
+    until(lambda: bool(found()), timeout_s=SEEN_TIMEOUT_S)
+    return found()[0]
