@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,11 @@ from mqcam.protocol.limits import Limits
 from mqcam.protocol.messages import Error, IceServer, Paired
 from mqcam.protocol.verdict import Denial
 from mqcam.protocol.viewer import ViewerEndpoint
-from mqcam.trust.documents import Certificate, Grant, read_certificate, read_grant
+from mqcam.trust.documents import Certificate, Grant, read_certificate
 from mqcam.trust.envelope import DeviceEnvelope, ViewerEnvelope
 from mqcam.trust.keys import SigningKey, encode
+from mqcam.trust.pins import AuthorizedViewers
+from mqcam.trust.rights import GRANTS_MAX, ViewerTrust
 from mqcam.trust.signing import Purpose
 from support.forger import Forger, ListeningEnvelope
 
@@ -55,6 +58,8 @@ LIMITS = Limits(
     devices=8,
 )
 """So small that every table is full before long."""
+NOWHERE = Path("/nonexistent/authorized_viewers")
+"""A file that is not there: nobody is pinned."""
 SESSIONS_MAX = 6
 IN_FLIGHT_MAX = 48
 TICKS_MAX = 5000
@@ -89,6 +94,13 @@ class World:
         }
         self.camera_seal = DeviceEnvelope(camera, NAMESPACE)
         self.viewer_seal = ViewerEnvelope(alice, NAMESPACE)
+        self._viewers = ViewerTrust(
+            namespace=NAMESPACE,
+            device="cam",
+            owner=self.owner.public,
+            authorized=AuthorizedViewers(NOWHERE),
+            second=lambda: self.random.choice((None, 0, 2**31)),
+        )
         self.device = DeviceEndpoint(
             namespace=NAMESPACE,
             name="cam",
@@ -153,12 +165,22 @@ class World:
             "viewer sessions": (len(viewer._engine.sessions), 2 * SESSIONS_MAX),
             "device buckets": (len(device._inbox._buckets), LIMITS.bucket_names),
             "viewer buckets": (len(viewer._inbox._buckets), LIMITS.bucket_names),
+            "device buckets of the proven": (
+                len(device._inbox._proven_buckets),
+                LIMITS.bucket_names,
+            ),
+            "viewer buckets of the proven": (
+                len(viewer._inbox._proven_buckets),
+                LIMITS.bucket_names,
+            ),
             "doubts": (len(device._inbox._doubts), 1),
+            "doubts by name": (len(device._inbox._doubts_by_name), LIMITS.bucket_names),
             "proven": (len(device._inbox._proven), LIMITS.bucket_names),
             "graves": (len(admission.nonces), 2 * LIMITS.graves),
             "waiting": (len(admission.waiting), LIMITS.waiting_sessions),
             "held": (max(held, default=0), LIMITS.held_messages),
             "quota": (len(admission._quota), LIMITS.quota_names),
+            "good grants": (len(self._viewers._good), GRANTS_MAX),
             "devices": (len(viewer._presence._devices), LIMITS.devices),
             "sealing keys": (len(self.viewer_seal._sealing), 2 * SESSIONS_MAX),
             "effects": (len(engine._effects) + len(viewer._engine._effects), 0),
@@ -256,16 +278,10 @@ class World:
     def _key(self) -> SigningKey:
         return SigningKey(self.random.randbytes(32))
 
-    # policies as small as they can be
+    # policies
 
     def _authorize(self, viewer: str, key: str, offer: Offer) -> frozenset[str] | Denial:
-        try:
-            grant = read_grant(offer.grant, owner=self.owner.public, namespace=NAMESPACE)
-        except DocumentRefused as error:
-            return Denial(code="unauthorized", text=error.text)
-        if grant.name == viewer and grant.key == key and grant.covers("cam"):
-            return frozenset(grant.rights)
-        return Denial(code="unauthorized", text="the grant is somebody else's")
+        return self._viewers.authorize(viewer, key, offer.grant)
 
     def _vouch(self, device: str, key: str, status: Status) -> Denial | None:
         try:
