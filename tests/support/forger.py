@@ -6,6 +6,7 @@ author would have done it, so that it reaches the rules behind the cryptography.
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -135,6 +136,10 @@ class Forger:
             case 4:
                 keys = (NullKey(), SealingKey.generate(), other.reply_key)
                 return replace(draft, reply_key=random.choice(keys))
+        good = self.documents[Purpose.GRANT][0].encode()
+        if good in draft.body and random.random() < 0.2:
+            wrong = json.dumps(self._wrong_text(Purpose.GRANT))[1:-1].encode()
+            return replace(draft, body=draft.body.replace(good, wrong))
         return replace(draft, body=change_body(random, draft.body, other.body))
 
     def document(self) -> str:
