@@ -136,11 +136,15 @@ class Forger:
             case 4:
                 keys = (NullKey(), SealingKey.generate(), other.reply_key)
                 return replace(draft, reply_key=random.choice(keys))
+        return replace(draft, body=self._changed(draft.body, other.body))
+
+    def _changed(self, body: bytes, other: bytes) -> bytes:
+        """Return a wrong body; of an offer sometimes a good one with a wrong grant."""
         good = self.documents[Purpose.GRANT][0].encode()
-        if good in draft.body and random.random() < 0.2:
+        if good in body and self._random.random() < 0.2:
             wrong = json.dumps(self._wrong_text(Purpose.GRANT))[1:-1].encode()
-            return replace(draft, body=draft.body.replace(good, wrong))
-        return replace(draft, body=change_body(random, draft.body, other.body))
+            return body.replace(good, wrong)
+        return change_body(self._random, body, other)
 
     def document(self) -> str:
         """Read a wrong document; return why it was refused, empty if it was not."""

@@ -152,6 +152,7 @@ class World:
             raise AssertionError("a timer that never rests")
         self.in_flight.clear()
         self.forger.drafts.clear()
+        self._viewers._good.clear()
         self._obey_device([self.device.birth()])
         self._deliver()
 
