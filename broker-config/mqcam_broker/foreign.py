@@ -15,9 +15,9 @@ from mqcam.credentials import read_password
 from mqcam.errors import UsageError
 from mqcam.exits import OK
 from mqcam.files import read_bounded
+from mqcam.protocol.topics import DEFAULT_NAMESPACE
 from mqcam.trust.keys import fingerprint
 
-from mqcam_broker import shipped
 from mqcam_broker.addresses import existing_addresses
 from mqcam_broker.adoption import Adoption, adopt, is_readable_on_the_way, lines_to_paste
 from mqcam_broker.directory import BrokerDirectory
@@ -60,7 +60,7 @@ def add_foreign(commands: Commands, common: Parser) -> None:
     )
     adopted.add_argument(
         "--namespace",
-        default=shipped.DEFAULT_NAMESPACE,
+        default=DEFAULT_NAMESPACE,
         metavar="NAME",
         help="the first level of every topic (default: %(default)s)",
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mqcam.errors import UsageError
 from mqcam.exits import OK
 from mqcam.files import read_bounded
+from mqcam.protocol.topics import DEFAULT_NAMESPACE
 from mqcam.trust.keys import fingerprint
 
 from mqcam_broker import relay, shipped
@@ -72,7 +73,7 @@ def add_init(commands: Commands, common: Parser) -> None:
     )
     init.add_argument(
         "--namespace",
-        default=shipped.DEFAULT_NAMESPACE,
+        default=DEFAULT_NAMESPACE,
         metavar="NAME",
         help="the first level of every topic (default: %(default)s)",
     )

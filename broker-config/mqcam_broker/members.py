@@ -13,7 +13,7 @@ from typing import Self, get_args
 from mqcam.credentials import Kind
 from mqcam.errors import ConfigError, Problem, SetupError, UsageError
 from mqcam.protocol.topics import is_id
-from mqcam.trust.documents import RIGHTS, is_pattern
+from mqcam.trust.documents import RIGHTS, is_pattern, is_serial
 from mqcam.trust.keys import is_signing_key
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -26,7 +26,6 @@ _NEVER = "-"
 _BASE = 5
 _FIELDS = {"device": _BASE, "viewer": _BASE + 3}
 _KEYLESS = 3
-_SERIAL_CHARS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +112,8 @@ class Members:
             )
         return member
 
-    def with_member(self, member: Member) -> Self:
-        """Return these members and one more; raise SetupError when its name is taken."""
-        self.check_free(member.name)
-        return self.replacing(member)
-
     def replacing(self, member: Member) -> Self:
-        """Return these members with one in the place of who had its name."""
+        """Return these members with one more, in the place of who had its name."""
         return type(self)({**self.by_name, member.name: member})
 
     def without(self, name: str) -> Self:
@@ -134,9 +128,8 @@ def _member(line: str) -> Member | None:
     if kind is None or len(words) != _FIELDS[kind]:
         return None
     name, password_hash, key, serial = words[1:_BASE]
-    if not (is_id(name) and password_hash.startswith("$7$") and is_signing_key(key)):
-        return None
-    if len(serial) != _SERIAL_CHARS or not is_id(serial):
+    is_known = is_id(name) and password_hash.startswith("$7$")
+    if not (is_known and is_signing_key(key) and is_serial(serial)):
         return None
     member = Member(kind=kind, name=name, password_hash=password_hash, key=key, serial=serial)
     return member if kind == "device" else _granted(member, *words[_BASE:])

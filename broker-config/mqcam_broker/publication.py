@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mqcam.broker import BrokerAddress, BrokerSettings, Scheme
 from mqcam.errors import BrokerError, BrokerRefused
-from mqcam.protocol.topics import Namespace, new_client_id
+from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.transport import Outgoing
 
 from mqcam_broker.decree import read_payload
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 5.0
 DELIVERY_TIMEOUT_S = 5.0
-CLIENT_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from mqcam_broker.ownerkey import VARIABLE
 from mqcam_broker.phrases import dir_option, say_publication, say_reload
 from mqcam_broker.process import Reload
 from mqcam_broker.publication import publish_state
+from mqcam_broker.rules import EVERY_CAMERA
 
 if TYPE_CHECKING:
     import argparse
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from mqcam.credentials import Kind
 
     Commands = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no other name
-
-EVERY_CAMERA = "*"
 
 
 def add_owner_key(parser: Parser) -> None:

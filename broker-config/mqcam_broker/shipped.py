@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from mqcam.errors import MissingRequirement
+from mqcam.protocol.topics import DEFAULT_NAMESPACE
 
 CONFIGURATION = "mosquitto.conf"
 RULES = "fleet.acl"
@@ -16,7 +17,6 @@ MEMBER_RULES = "members.acl"
 DEFAULT_DIRECTORY = Path("/etc/mqcam-broker")
 DEFAULT_PORT = 8883
 DEFAULT_WS_PORT = 8084
-DEFAULT_NAMESPACE = "mqcam"
 
 _OWN_CHAIN = f"cafile {DEFAULT_DIRECTORY}/server.crt"
 """mosquitto wants some authority beside a certificate, and asks it nothing."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 5.0
 LARGEST_PACKET_BYTES = 1024 * 1024
 HEARD_MAX = 5000
-"""Letters that one connection keeps; what comes beyond is only counted."""
+"""Letters that one connection keeps; what comes beyond is only confirmed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,6 @@ class Caller:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.heard: list[Letter] = []
-        self.unheard = 0
         self.welcome: Answer | None = None
         self._reader = reader
         self._writer = writer
@@ -141,8 +140,6 @@ class Caller:
                 self._writer.write(packets.receipt(said.packet))
             if len(self.heard) < HEARD_MAX:
                 self.heard.append(said.letter)
-            else:
-                self.unheard += 1
         elif said is Packet.PINGRESP and self._pong is not None and not self._pong.done():
             self._pong.set_result(packets.SUCCESS)
 

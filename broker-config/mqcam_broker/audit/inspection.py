@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from mqcam.errors import BrokerTimeout, BrokerUnreachable, UsageError
-from mqcam.protocol.topics import DEFAULT_NAMESPACE, Namespace, new_session_id
+from mqcam.protocol.topics import DEFAULT_NAMESPACE, SESSION_BYTES, Namespace, new_session_id
 
 from mqcam_broker.audit import door
 from mqcam_broker.audit.caller import Account, calling
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from mqcam.broker import BrokerAddress
     from mqcam.credentials import Credentials
-
-SESSION_BYTES = 16
 
 
 async def inspect(

@@ -60,7 +60,7 @@ def test_a_missing_part_is_named(made: BrokerDirectory) -> None:
 
 
 def test_members_become_the_brokers_passwords(made: BrokerDirectory) -> None:
-    members = Members().with_member(MEMBER)
+    members = Members().replacing(MEMBER)
     made.write_members(members)
     assert made.read_members() == members
     owner, *others = made.passwords.read_text().splitlines()
@@ -72,7 +72,7 @@ def test_members_become_the_brokers_passwords(made: BrokerDirectory) -> None:
 
 def test_passwords_are_made_again_from_the_members(made: BrokerDirectory) -> None:
     """A power cut between the two files is healed by the next start."""
-    made.write_members(Members().with_member(MEMBER))
+    made.write_members(Members().replacing(MEMBER))
     before = made.passwords.read_text(), made.rules.read_text()
     made.passwords.write_text("mallory:$7$x\n")
     made.rules.write_text("topic readwrite #\n")
@@ -91,7 +91,7 @@ def test_the_rules_of_a_fleet_do_not_depend_on_its_members(tmp_path: Path) -> No
     fleet = BrokerDirectory(tmp_path / "fleet")
     create(fleet, replace(PLAN, is_fleet=True))
     before = fleet.rules.read_text()
-    fleet.write_members(Members().with_member(MEMBER))
+    fleet.write_members(Members().replacing(MEMBER))
     assert fleet.rules.read_text() == before
     assert "%u" in before
     assert f"\nacl_file {fleet.path}/fleet.acl\n" in fleet.configuration.read_text()
