@@ -42,7 +42,6 @@ class Renewal:
     problem: str = ""
     """Why the owner's key, which is wanted for what the owner has to say, cannot be used."""
     server_end: datetime
-    authority_end: datetime | None = None
 
     @property
     def is_anything_new(self) -> bool:
@@ -111,7 +110,6 @@ def _renew(
         is_state_new=read_state(directory).number != number,
         problem="" if is_told and (owner is not None or not is_coming) else str(problem),
         server_end=authority.expiry(server.certificate),
-        authority_end=authority.expiry(directory.ca_certificate.read_bytes()),
     )
 
 
@@ -134,9 +132,8 @@ def _read(directory: BrokerDirectory) -> tuple[Authorities, Identity]:
     if directory.coming_ca_key.exists():
         keys.append(read_bounded(directory.coming_ca_key))
     try:
-        bundle = read_bounded(directory.ca_certificate)
-        authorities = lifespan.read_authorities(bundle, keys)
-        lifespan.is_due(server, authority.expiry(bundle))
+        authorities = lifespan.read_authorities(read_bounded(directory.ca_certificate), keys)
+        lifespan.is_pair(server)  # raises if they cannot be read; that they differ is mended later
     except (ValueError, TypeError):
         raise SetupError(  # without its cause, which has seen a key
             f"the certificates and keys in {directory.path} do not belong together",

@@ -163,8 +163,9 @@ def test_files_that_do_not_belong_together_are_told_apart(made: BrokerDirectory)
     assert raised.value.__cause__ is None
 
 
-def test_a_damaged_key_is_told_without_its_text(made: BrokerDirectory) -> None:
-    made.ca_key.write_bytes(b"secret")
+@pytest.mark.parametrize("name", ["ca.key", "server.key"])
+def test_a_damaged_key_is_told_without_its_text(made: BrokerDirectory, name: str) -> None:
+    (made.path / name).write_bytes(b"secret")
     with pytest.raises(SetupError) as raised:
         renew(made, now=NOW)
     assert "secret" not in str(raised.value)
