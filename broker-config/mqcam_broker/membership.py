@@ -15,7 +15,7 @@ from mqcam.errors import SetupError
 from mqcam.trust.documents import SERIAL_BYTES, Certificate, Grant, new_serial
 from mqcam.trust.keys import SigningKey
 
-from mqcam_broker.decree import revoke
+from mqcam_broker.decree import read_state, revoke
 from mqcam_broker.members import Member
 from mqcam_broker.names import check_name
 from mqcam_broker.passwords import new_password, password_hash
@@ -170,6 +170,7 @@ def _introduce(
         password=password,
         identity=identity.secret_text() if identity is not None else None,
         owner=owner.public,
+        owner_number=read_state(directory).number,
         certificate=_certificate(member).issue(owner, decisions.namespace) if is_device else None,
         grant=None if is_device else grant_of(member).issue(owner, decisions.namespace),
         turn=relay.urls,

@@ -64,6 +64,7 @@ class Trust:
             owner=credentials.owner,
             path=folder / OWNER_STATE.format(name=name),
             on_state=self._obey,
+            lowest=credentials.owner_number,
         )
         self._viewers.obey(frozenset(self._owner.state.revoked))
 

@@ -17,6 +17,7 @@ from mqcam import files
 from mqcam.broker import BrokerAddress, BrokerSettings
 from mqcam.config import Matches, Range, Secret, decode, top_keys
 from mqcam.errors import BrokerAddressError, ConfigError, CredentialsError
+from mqcam.protocol.fields import INTEGER_MAX
 from mqcam.servers import ServerUrl
 from mqcam.trust import papers
 
@@ -48,6 +49,8 @@ class Credentials:
     """The private signing key as one word; None: it is kept elsewhere on this machine."""
     owner: str | None = None
     """The public key of the owner whose word counts; None: only pins count."""
+    owner_number: Annotated[int, Range(0, INTEGER_MAX)] = 0
+    """The number of the owner's state when this was written: an older state is no news."""
     certificate: str | None = None
     """What the owner says of this device."""
     grant: str | None = None

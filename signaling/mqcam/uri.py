@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mqcam.config import decode
 from mqcam.credentials import Credentials
 from mqcam.errors import ConfigError, KeyUnusable, MalformedMessage, UriUnusable
-from mqcam.protocol.fields import Fields, read_object
+from mqcam.protocol.fields import INTEGER_MAX, Fields, read_object
 from mqcam.protocol.topics import is_id
 from mqcam.trust import keys
 
@@ -77,6 +77,7 @@ def credentials_uri(credentials: Credentials) -> str:
         **_way(credentials),
         "identity": identity and identity.removeprefix(_SECRET_PREFIX),
         "owner": credentials.owner,
+        "owner_number": credentials.owner_number or None,
         "grant": credentials.grant,
     }
     return _pack(values)
@@ -162,6 +163,7 @@ def _read_viewer(fields: Fields) -> Credentials:
         {
             "identity": None if identity is None else _SECRET_PREFIX + identity,
             "owner": _optional(fields, "owner"),
+            "owner_number": fields.optional_integer("owner_number", low=0, high=INTEGER_MAX) or 0,
             "grant": _optional(fields, "grant"),
         },
     )

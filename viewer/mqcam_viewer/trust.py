@@ -53,6 +53,7 @@ class Trust:
             owner=credentials.owner,
             path=folder / OWNER_STATE,
             on_state=self._obey,
+            lowest=credentials.owner_number,
         )
         self._devices.obey(frozenset(self._owner.state.revoked))
 

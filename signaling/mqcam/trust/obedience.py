@@ -37,7 +37,8 @@ class OwnerWord:
     It is obeyed at once and written beside the event loop, into two files one after the other: of
     what can be read and verified at the next start the highest number counts. If neither can, the
     broker is asked as at the first start; a number in a file that nobody signed counts for nothing,
-    as one flipped bit could raise it above all that the owner will ever say. Without an ``owner``
+    as one flipped bit could raise it above all that the owner will ever say. A state below
+    ``lowest``, the number when the credentials were written, is never news. Without an ``owner``
     nothing is obeyed.
     """
 
@@ -48,11 +49,13 @@ class OwnerWord:
         owner: str | None,
         path: Path,
         on_state: Callable[[OwnerState], None],
+        lowest: int = 0,
     ) -> None:
         self._topic = topic
         self._owner = owner
         self._paths = (path, path.with_name(path.name + COPY))
         self._on_state = on_state
+        self._lowest = lowest
         self._checks = Buckets(burst=CHECKS_BURST, per_s=CHECKS_PER_S, names_max=1)
         self._told_at = -math.inf
         self._payload = b""
@@ -68,9 +71,10 @@ class OwnerWord:
         except DocumentRefused as error:
             self._refuse(error.text, now)
             return
-        if state.number < self.state.number:
+        known = max(self.state.number, self._lowest)
+        if state.number < known:
             self._refuse(
-                f"state {state.number} came after state {self.state.number}: somebody holds back "
+                f"state {state.number} came after state {known}: somebody holds back "
                 "or replays the owner's word",
                 now,
             )

@@ -17,9 +17,15 @@ OWNER, OTHER = SigningKey(b"1" * 32), SigningKey(b"2" * 32)
 TOPIC = "mqcam/v1/owner/state"
 
 
-def word(path: Path, heard: list[int], *, owner: str | None = OWNER.public) -> OwnerWord:
+def word(
+    path: Path, heard: list[int], *, owner: str | None = OWNER.public, lowest: int = 0
+) -> OwnerWord:
     return OwnerWord(
-        topic=TOPIC, owner=owner, path=path, on_state=lambda state: heard.append(state.number)
+        topic=TOPIC,
+        owner=owner,
+        path=path,
+        on_state=lambda state: heard.append(state.number),
+        lowest=lowest,
     )
 
 
@@ -142,6 +148,16 @@ def test_anything_else_is_refused(tmp_path: Path, payload: bytes) -> None:
     owner.receive(payload, 0.0)
     assert heard == []
     assert not (tmp_path / "state").exists()
+
+
+def test_state_from_before_the_credentials_is_no_news(tmp_path: Path) -> None:
+    """Somebody new would else believe any old word that a broker hands him."""
+    heard: list[int] = []
+    owner = word(tmp_path / "state", heard, lowest=7)
+    owner.receive(said(6), 0.0)
+    assert heard == []
+    owner.receive(said(7), 1.0)
+    assert heard == [7]
 
 
 def test_flood_is_dropped_unread(tmp_path: Path) -> None:
