@@ -13,10 +13,11 @@ import pytest
 from mqcam.credentials import load_credentials, write_credentials
 from mqcam.trust.documents import Certificate
 from mqcam.trust.keys import SigningKey
+from mqcam.trust.places import KNOWN_DEVICES
 from support.agent import SMALL, RunningAgent
 from support.deceived import STATUS_S, quick, refusal_of, refused, sees, sessions_of
 from support.door import Packet
-from support.liar import READABLE, Liar, readable
+from support.liar import READABLE, Liar, readable, truth
 from support.lies import (
     TOPICS,
     flipped,
@@ -31,7 +32,7 @@ from support.stranger import good_offer
 from support.watching import numbers, viewer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
     from support.liar import Lie
@@ -88,6 +89,24 @@ async def test_nothing_of_a_session_can_be_read(liar: Liar, tmp_path: Path) -> N
     everything = b"".join(packet.topic.encode() + packet.payload for packet in passed)
     assert b"lender" in everything
     assert [each for each in (b"open-sesame", b"turner", b"127.0.0.1") if each in everything] == []
+
+
+async def test_whoever_wants_to_swap_fingerprints_or_addresses_finds_none(
+    liar: Liar, camera: RunningAgent
+) -> None:
+    found: list[str] = []
+
+    def swap(packet: Packet) -> Iterable[Packet]:
+        payload = packet.payload
+        for what, look in READABLE.items():
+            payload, count = look.subn(b"192.0.2.66", payload)
+            found.extend([what] * count)
+        return (dataclasses.replace(packet, payload=payload),)
+
+    with liar.lying(swap):
+        async with quick(liar) as client:
+            await sees(client, camera)
+    assert found == []
 
 
 # it poses as the camera
@@ -181,3 +200,34 @@ async def test_a_changed_status_is_not_believed(
     lie = statuses(instead(payload=payload), but=camera.name)
     refusal = await refusal_of(liar, camera, lie, within_s=STATUS_S)
     assert refusal.code == "unauthentic"
+
+
+async def test_a_status_of_a_later_version_is_told_as_such(
+    liar: Liar, camera: RunningAgent
+) -> None:
+    """Nobody can tell here whether the broker lies or this viewer is old."""
+    lie = statuses(instead(payload=forged(MALLORY, v=2)), but=camera.name)
+    refusal = await refusal_of(liar, camera, lie, within_s=STATUS_S)
+    assert refusal.code == "unsupported-version"
+    assert "version 2" in refusal.text
+
+
+def note_version(folder: Path, version: int) -> None:
+    """Let the viewer whose state is in ``folder`` have seen a version of its one camera."""
+    (pins,) = folder.rglob(KNOWN_DEVICES)
+    text = pins.read_text()
+    assert " v=1" in text
+    pins.write_text(text.replace(" v=1", f" v={version}"))
+
+
+async def test_a_camera_is_not_taken_back_to_an_earlier_version(
+    liar: Liar, camera: RunningAgent, tmp_path: Path
+) -> None:
+    """What it said before an update, replayed to a viewer that has met it since."""
+    async with quick(liar) as client:
+        await sees(client, camera)
+    note_version(tmp_path, 2)
+    async with quick(liar) as client:
+        refusal = await refused(client, liar, camera, truth, within_s=STATUS_S)
+    assert refusal.code == "downgrade"
+    assert "spoke a higher version before" in refusal.text
