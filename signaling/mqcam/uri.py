@@ -22,6 +22,7 @@ from mqcam.errors import ConfigError, KeyUnusable, MalformedMessage, UriUnusable
 from mqcam.protocol.fields import INTEGER_MAX, Fields, read_object
 from mqcam.protocol.topics import is_id
 from mqcam.trust import keys
+from mqcam.trust.pairing import SECRET_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,6 @@ URI_MAX_CHARS = 8192
 """More than a code of squares can hold."""
 CONTENT_MAX_BYTES = 16 * 1024
 """What a line may grow to when it is unpacked."""
-SECRET_BYTES = 16
 VERSION = 1
 
 _VIEWER, _PAIR = "viewer", "pair"

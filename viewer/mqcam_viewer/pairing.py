@@ -23,7 +23,7 @@ from mqcam.errors import (
 from mqcam.mqtt import MqttSession, Subscription
 from mqcam.protocol.codec import body_hash, decode, encode
 from mqcam.protocol.envelope import Recipient
-from mqcam.protocol.messages import Error, Message, Pair, Paired, Status
+from mqcam.protocol.messages import OFFLINE, Error, Message, Pair, Paired, Status
 from mqcam.protocol.topics import (
     CLIENT_ID_BYTES,
     SESSION_BYTES,
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 
 ARRIVALS_MAX = 64
 """Messages that wait to be looked at; later ones are dropped, and what counts is said again."""
-
-OFFLINE = "offline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

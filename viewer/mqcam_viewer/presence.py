@@ -17,6 +17,7 @@ from mqcam.broker import Subscription
 from mqcam.errors import BrokerError, SessionError
 from mqcam.log import fields
 from mqcam.protocol.bucket import Buckets
+from mqcam.protocol.messages import OFFLINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -29,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 STATUS_S = 3.0
 """How long the broker may take to hand over a camera's retained status."""
-
-OFFLINE = "offline"
-"""The state in which a camera says good-bye."""
 
 MAX_REFUSED = 256
 """Cameras that are not believed, remembered with the reason; further ones are only logged."""

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mqcam.errors import LocalProtocolError, MalformedMessage, UnsupportedVersion
-from mqcam.protocol.fields import INTEGER_MAX, Fields, read_object
+from mqcam.protocol.fields import INTEGER_MAX, SECOND_MAX, Fields, read_object
 from mqcam.protocol.messages import (
     BODY_MAX_BYTES,
     CANDIDATE_MAX_CHARS,
@@ -58,7 +58,6 @@ _SIDE_MAX_PX = 16_384
 _FPS_MAX = 1_000.0
 _BITRATE_MAX_BPS = 1_000_000_000
 _RTP_TIMESTAMP_MAX = 2**32 - 1
-_SECOND_MAX = 253_402_300_799  # the last second of the year 9999
 
 
 def encode(message: Message) -> bytes:
@@ -150,7 +149,7 @@ def _read_status(fields: Fields) -> Status:
         capabilities=fields.texts("capabilities", count=CAPABILITIES_MAX, limit=CODE_MAX_CHARS),
         capture=CaptureState() if capture is None else _read_capture(capture),
         clock=Clock() if clock is None else Clock(synchronised=_synchronised(clock)),
-        since=fields.optional_integer("since", low=0, high=_SECOND_MAX),
+        since=fields.optional_integer("since", low=0, high=SECOND_MAX),
     )
 
 

@@ -19,6 +19,8 @@ from mqcam.protocol.envelope import Recipient
 from mqcam.protocol.inbox import Arrival, Inbox, Refusal
 from mqcam.protocol.limits import Limits
 from mqcam.protocol.messages import (
+    OFFLINE,
+    ONLINE,
     VERSION,
     Answer,
     Bye,
@@ -70,6 +72,13 @@ class DeviceEndpoint:
         self._name = name
         self._key = key
         self._topics = Namespace(namespace)
+        self._inbox = Inbox(
+            namespace=self._topics,
+            own=Kind.TO_DEVICE,
+            name=name,
+            envelope=envelope,
+            limits=limits,
+        )
         self._engine = Engine(
             role=DEVICE,
             envelope=envelope,
@@ -92,13 +101,13 @@ class DeviceEndpoint:
             max_viewers=max_viewers,
             topic_to=self._topic_to,
             on_new_nonce=self._say_new_nonce,
-            on_admitted=lambda viewer: self._inbox.prove(viewer),  # noqa: PLW0108 - it comes later
+            on_admitted=self._inbox.prove,
         )
         self._announcer = Announcer(
             topic=self._topics.status(name),
             status=Status(
                 n=0,
-                state="online",
+                state=ONLINE,
                 boot=boot,
                 nonce=self._admission.nonces.current,
                 certificate=certificate,
@@ -106,13 +115,6 @@ class DeviceEndpoint:
             ),
             envelope=envelope,
             deadlines=deadlines,
-        )
-        self._inbox = Inbox(
-            namespace=self._topics,
-            own=Kind.TO_DEVICE,
-            name=name,
-            envelope=envelope,
-            limits=limits,
         )
         self._is_stopped = False
 
@@ -271,7 +273,7 @@ class DeviceEndpoint:
         cause = Cause(now=now, code=Code.SHUTDOWN.value, text="the camera was stopped")
         for session in list(self._engine.sessions.values()):
             self._engine.step(session, Event.LOCAL_END, cause)
-        self._announcer.change(replace(self._announcer.status, state="offline", since=since))
+        self._announcer.change(replace(self._announcer.status, state=OFFLINE, since=since))
         self._engine.emit(self._announcer.birth())
         self._is_stopped = True
         return self._engine.take_effects()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 INTEGER_MAX = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
+SECOND_MAX = 253_402_300_799
+"""The last Unix second of the year 9999."""
 
 
 def read_object(body: bytes) -> Fields:

@@ -17,6 +17,10 @@ PAYLOAD_MAX_BYTES = 16_383
 GONE_MAX_BYTES = 256
 """A larger payload is not looked at as an unsigned message."""
 
+ONLINE = "online"
+OFFLINE = "offline"
+"""The state in which a device says good-bye."""
+
 CANDIDATES_MAX = 32
 CANDIDATE_MAX_CHARS = 512
 UFRAG_MAX_CHARS = 256

@@ -10,13 +10,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mqcam.protocol.codes import Drop
+from mqcam.protocol.messages import OFFLINE
 
 if TYPE_CHECKING:
     from mqcam.protocol.messages import Status
 
-
-OFFLINE = "offline"
-"""The state in which a device says good-bye."""
 PAST_BOOTS_MAX = 16
 """Starts of one device that are over for good; a replayed status of an earlier one is believed."""
 

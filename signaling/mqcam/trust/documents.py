@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mqcam.errors import DocumentRefused, KeyUnusable, MalformedMessage
-from mqcam.protocol.fields import Fields, read_object
+from mqcam.protocol.fields import SECOND_MAX, Fields, read_object
 from mqcam.protocol.topics import Namespace, is_id
 from mqcam.trust.keys import decode, encode, signing_key_bytes
 from mqcam.trust.signing import Purpose, is_valid, sign
@@ -33,7 +33,6 @@ _VERSION = 1
 _SERIAL = re.compile(r"[A-Za-z0-9_-]{8}")
 _PATTERN = re.compile(r"[A-Za-z0-9_*?-]{1,64}")
 _WORD = re.compile(r"[a-z0-9-]{1,32}")
-_SECOND_MAX = 253_402_300_799
 _KEY_CHARS = 64
 
 
@@ -122,7 +121,7 @@ def read_grant(text: str, *, owner: str, namespace: str) -> Grant:
             serial=fields.text("serial", limit=_KEY_CHARS, pattern=_SERIAL),
             cameras=fields.texts("cameras", count=CAMERAS_MAX, limit=_KEY_CHARS),
             rights=fields.texts("rights", count=16, limit=32),
-            expires=fields.optional_integer("expires", low=0, high=_SECOND_MAX),
+            expires=fields.optional_integer("expires", low=0, high=SECOND_MAX),
         )
     except MalformedMessage as error:
         raise DocumentRefused("malformed", f"the grant cannot be read: {error}") from error

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from mqcam.protocol.messages import Error, Paired
 from mqcam.trust.keys import encode, fingerprint, signing_key_bytes
 from mqcam.trust.pins import AUTHORITY, REVOKED
+from mqcam.trust.signing import framed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,6 @@ RESERVED = frozenset({AUTHORITY, REVOKED})
 """Names that mean something else in ``authorized_viewers``."""
 
 _KEY_BYTES = 32
-_LENGTH_BYTES = 4
 _VIEWER, _DEVICE = "viewer", "device"
 _TEXTS = {
     WAITS: "somebody at the camera must say yes: compare the fingerprint there",
@@ -271,5 +271,4 @@ def _proof(secret: bytes, role: str, parties: Parties, *more: str) -> str:
         parties.session.encode(),
         *(each.encode() for each in more),
     )
-    data = b"".join(len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts)
-    return encode(hmac.digest(key, data, "sha256"))
+    return encode(hmac.digest(key, framed(parts), "sha256"))

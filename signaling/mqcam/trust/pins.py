@@ -290,5 +290,6 @@ def _viewer_line(entry: AuthorizedViewer | Authority) -> str:
 
 
 def _viewer_identity(entry: AuthorizedViewer | Authority) -> Hashable:
-    is_let_in = isinstance(entry, AuthorizedViewer) and not entry.is_revoked
-    return entry.name if is_let_in and isinstance(entry, AuthorizedViewer) else entry
+    if isinstance(entry, AuthorizedViewer) and not entry.is_revoked:
+        return entry.name
+    return entry

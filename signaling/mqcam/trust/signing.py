@@ -6,10 +6,14 @@ It must not know what the bytes mean.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from mqcam.trust.keys import SigningKey, is_signed
 
-LENGTH_BYTES = 4
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LENGTH_BYTES = 4
 
 
 class Purpose(StrEnum):
@@ -76,5 +80,9 @@ def statement(
     is to seal what it replies; both are empty for what everybody may read.
     """
     context = f"mqcam/1 {purpose}".encode("ascii")
-    parts = (context, topic.encode("utf-8"), signer, recipient, reply_key, body)
-    return b"".join(len(part).to_bytes(LENGTH_BYTES, "big") + part for part in parts)
+    return framed((context, topic.encode("utf-8"), signer, recipient, reply_key, body))
+
+
+def framed(parts: Iterable[bytes]) -> bytes:
+    """Return the parts as one, each with its length before it: no two lists look the same."""
+    return b"".join(len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts)

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from mqcam.protocol.messages import OFFLINE
+
 from mqcam_viewer.desktop import words
 from mqcam_viewer.desktop.events import (
     BrokerChanged,
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mqcam.protocol.messages import Status
-
-OFFLINE = "offline"
-"""The state in which a camera says good-bye."""
 
 STILL_S = 2.0
 """A picture older than this is no longer called live."""
