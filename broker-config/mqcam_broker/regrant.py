@@ -15,7 +15,7 @@ from mqcam.errors import SetupError, UsageError
 from mqcam.trust.documents import SERIAL_BYTES, new_serial
 from mqcam.trust.keys import SigningKey, is_signing_key
 
-from mqcam_broker.decree import revoke
+from mqcam_broker.decree import read_state, revoke
 from mqcam_broker.membership import check_new, give_to_caller, grant_of
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def _credentials(
         # The public key says that the private one is elsewhere.
         identity=old.identity if old is not None else member.key,
         owner=directory.read_owner(),
+        owner_number=read_state(directory).number,
         grant=grant,
     )
 

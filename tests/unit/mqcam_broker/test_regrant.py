@@ -105,6 +105,7 @@ def test_with_the_old_file_the_new_one_is_whole(made: BrokerDirectory, tmp_path:
     new = load_credentials(file)
     assert (new.identity, new.password) == (old.identity, old.password)
     assert grant_in(made, file).expires == LATER
+    assert new.owner_number == read_state(made).number
 
 
 def test_another_persons_file_is_refused(made: BrokerDirectory, tmp_path: Path) -> None:
