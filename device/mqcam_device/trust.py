@@ -34,7 +34,7 @@ OWNER_STATE = "{name}.owner_state"
 class Trust:
     """One device's identity, and its judgement of viewers.
 
-    ``on_owner_state`` is called with each new word of the owner, the remembered one first.
+    ``on_owner_state`` is called with each new word of the owner, not with the remembered one.
     """
 
     def __init__(
@@ -83,10 +83,7 @@ class Trust:
 
     async def close(self) -> None:
         """Wait until the owner's word is written."""
-        await asyncio.to_thread(self._wait)
-
-    def _wait(self) -> None:
-        self._owner.close()
+        await asyncio.to_thread(self._owner.close)
 
     def _obey(self, state: OwnerState) -> None:
         self._viewers.obey(frozenset(state.revoked))
