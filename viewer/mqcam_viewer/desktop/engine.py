@@ -213,4 +213,5 @@ class Engine:
 
     def _tell_cameras(self, client: Client) -> None:
         self._telling = None
-        self._tell(CamerasChanged(cameras=client.known()))
+        refused = {name: error.text for name, error in client.refused().items()}
+        self._tell(CamerasChanged(cameras=client.known(), refused=refused))

@@ -5,7 +5,7 @@ It must not know Qt, nor what the window makes of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -27,9 +27,13 @@ class BrokerChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CamerasChanged:
-    """All cameras heard of; None for one that the broker lost."""
+    """All cameras heard of; None for one that the broker lost.
+
+    ``refused`` says of names why whoever spoke last under them is not believed.
+    """
 
     cameras: Mapping[str, Status | None]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ class State(Enum):
     RECONNECTING = "Reconnecting"
     OFFLINE = "Offline"
     REFUSED = "Refused"
+    UNBELIEVED = "Not believed"
 
 
 class Tone(Enum):
@@ -72,6 +73,7 @@ TONES = {
     State.RECONNECTING: Tone.WARNING,
     State.OFFLINE: Tone.ABSENT,
     State.REFUSED: Tone.BAD,
+    State.UNBELIEVED: Tone.BAD,
 }
 
 WORKING = frozenset({State.CONNECTING, State.RESTARTING, State.STILL, State.RECONNECTING})
@@ -124,6 +126,8 @@ class _Camera:
     why: str = ""
     has_played: bool = False
     measured: Measured | None = None
+    refusal: str = ""
+    """Why whoever spoke last in its name is not believed."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -146,7 +150,9 @@ class Model:
         match event:
             case BrokerChanged():
                 self.broker = event
-            case CamerasChanged(cameras=cameras):
+            case CamerasChanged(cameras=cameras, refused=refused):
+                for name in {*self.cameras, *refused}:
+                    self._camera(name).refusal = words.sentence(refused.get(name, ""))
                 self._hear(cameras, now)
             case Connecting() | Playing() | Interrupted() | Measured():
                 self._apply_to_session(event, now)
@@ -216,8 +222,12 @@ class Model:
     def census(self) -> str:
         """Return how many cameras are there and how many are not."""
         here = sum(self._is_here(name) for name in self.cameras)
-        away = len(self.cameras) - here
-        return f"{here} online" + (f"{words.SEPARATOR}{away} offline" if away else "")
+        unbelieved = sum(self._state(name)[0] is State.UNBELIEVED for name in self.cameras)
+        away = len(self.cameras) - here - unbelieved
+        parts = [f"{here} online"]
+        parts += [f"{away} offline"] if away else []
+        parts += [f"{unbelieved} not believed"] if unbelieved else []
+        return words.line(*parts)
 
     @property
     def is_live(self) -> bool:
@@ -305,6 +315,9 @@ class Model:
     def _state(self, name: str) -> tuple[State, str]:
         """Return how a camera stands: what the session says, judged by what the camera says."""
         camera = self._camera(name)
+        is_live = name == self.chosen and camera.state is State.LIVE
+        if camera.refusal and not (camera.is_present or is_live):
+            return State.UNBELIEVED, camera.refusal
         if name != self.chosen:
             return (State.ONLINE if camera.is_present else State.OFFLINE), ""
         if camera.state is State.LIVE:
@@ -319,7 +332,7 @@ class Model:
         return self.broker is not None and self.broker.is_connected
 
     def _is_here(self, name: str) -> bool:
-        return self._state(name)[0] is not State.OFFLINE
+        return self._state(name)[0] not in {State.OFFLINE, State.UNBELIEVED}
 
     def _camera(self, name: str) -> _Camera:
         return self.cameras.setdefault(name, _Camera())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mqcam.protocol.messages import CaptureState, Status
+from mqcam_viewer.desktop import words
 from mqcam_viewer.desktop.events import (
     BrokerChanged,
     CamerasChanged,
@@ -148,6 +149,28 @@ def test_a_camera_that_says_good_bye_is_offline_since_then() -> None:
 def test_a_camera_that_the_broker_lost_stays_live_while_its_picture_comes() -> None:
     model = told(*PLAYING)
     model.apply(CamerasChanged(cameras={"front": None}), NOON)
+
+    assert model.view("front", NOON).state is State.LIVE
+
+
+def test_a_camera_for_which_somebody_else_speaks_is_not_believed_and_says_why() -> None:
+    forged = CamerasChanged(cameras={"front": status()}, refused={"back": "nobody vouches for it"})
+    model = told(forged)
+
+    assert model.chosen == "front"
+    view = model.view("back", NOON)
+    assert (view.state, view.tone) == (State.UNBELIEVED, Tone.BAD)
+    assert view.summary == words.line("Not believed", "Nobody vouches for it")
+    assert model.census == words.line("1 online", "1 not believed")
+
+    model.apply(CamerasChanged(cameras={"front": status(), "back": status()}), NOON)
+
+    assert model.view("back", NOON).state is State.ONLINE
+
+
+def test_a_forged_status_takes_no_picture_from_the_screen() -> None:
+    model = told(*PLAYING)
+    model.apply(CamerasChanged(cameras={"front": None}, refused={"front": "another key"}), NOON)
 
     assert model.view("front", NOON).state is State.LIVE
 
