@@ -78,6 +78,7 @@ def create(directory: BrokerDirectory, plan: Plan) -> None:
 def check_place(directory: BrokerDirectory, user: pwd.struct_passwd) -> None:
     """Raise SetupError unless the directory is empty, or not there, and ``user`` gets there."""
     _check_empty(directory)
+    _check_own(directory.path)
     _check_reachable(directory.path, user)
 
 
@@ -148,6 +149,18 @@ def _check_empty(directory: BrokerDirectory) -> None:
         raise SetupError(
             f"{path} is not an empty directory",
             "give another one with --dir, or empty it if an earlier init was interrupted",
+        )
+
+
+def _check_own(path: Path) -> None:
+    """Raise SetupError where somebody else could put other files in the place of ours."""
+    if not path.exists():
+        return
+    status = path.stat()
+    if status.st_uid not in {0, os.geteuid()} or status.st_mode & stat.S_IWOTH:
+        raise SetupError(
+            f"{path} belongs to another user, or everybody may write there",
+            "give a directory that is not there yet, or one of your own (chmod 755)",
         )
 
 

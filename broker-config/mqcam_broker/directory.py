@@ -155,12 +155,18 @@ class BrokerDirectory:
         """Return the certificate by which this machine recognises its own broker."""
         return self.ca_certificate if self.ca_certificate.exists() else self.server_certificate
 
+    def user(self) -> tuple[int, int] | None:
+        """Return the broker's user and group where we may give them files, else None."""
+        status = self.state.stat()
+        return (status.st_uid, status.st_gid) if os.geteuid() == 0 else None
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other mqcam-broker commands from changing the members meanwhile."""
         self.check()
         deadline = time.monotonic() + LOCK_TIMEOUT_S
-        with self._lock.open("a") as file:
+        # Closed to others: a reader could hold it too, and nobody could be removed meanwhile.
+        with open(self._lock, "a", encoding="ascii", opener=_closed_to_others) as file:
             while not _lock_now(file.fileno()):
                 if time.monotonic() > deadline:
                     raise SetupError(
@@ -204,16 +210,20 @@ class BrokerDirectory:
             if path.read_bytes() == content:
                 self._close(path)
                 return
-        write_atomically(path, content, mode=0o600)
-        if os.geteuid() == 0:
-            broker = self.state.stat()
-            os.chown(path, broker.st_uid, broker.st_gid)
+        write_atomically(path, content, owner=self.user())
 
     def _close(self, path: Path) -> None:
         """Take a file from the eyes of others: newer mosquittos refuse it otherwise."""
         if path.stat().st_uid == self.state.stat().st_uid:
             with contextlib.suppress(PermissionError):
                 path.chmod(0o600)
+
+
+def _closed_to_others(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    with contextlib.suppress(PermissionError):
+        os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _lock_now(descriptor: int) -> bool:

@@ -84,9 +84,8 @@ def add_member(
         owner = directory.read_owner_key(owner_key)
         member, credentials = _introduce(directory, admission, owner)
         # The file first: a password that reached the broker but no file would help nobody.
-        write_credentials(output, credentials)
+        write_credentials(output, credentials, owner=caller())
         try:
-            give_to_caller(output)
             if former is not None:
                 revoke(directory, owner, former.serial)
             directory.write_members(members.replacing(member))
@@ -206,8 +205,9 @@ def check_new(output: Path) -> None:
         raise SetupError(f"there is no folder {output.parent}", "make it, or give another --output")
 
 
-def give_to_caller(output: Path) -> None:
-    """Hand a file that sudo made to the person who typed sudo: viewers run without it."""
+def caller() -> tuple[int, int] | None:
+    """Return user and group of the person who typed sudo: viewers run without it."""
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     if os.geteuid() == 0 and uid.isdecimal() and gid.isdecimal():
-        os.chown(output, int(uid), int(gid))
+        return int(uid), int(gid)
+    return None

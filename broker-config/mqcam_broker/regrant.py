@@ -16,7 +16,7 @@ from mqcam.trust.documents import SERIAL_BYTES, new_serial
 from mqcam.trust.keys import SigningKey, is_signing_key
 
 from mqcam_broker.decree import read_state, revoke
-from mqcam_broker.membership import check_new, give_to_caller, grant_of
+from mqcam_broker.membership import caller, check_new, grant_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +62,7 @@ def regrant(
         serial = new_serial(secrets.token_bytes(SERIAL_BYTES)) if is_shorter else member.serial
         renewed = dataclasses.replace(member, expires=expires, serial=serial)
         grant = grant_of(renewed).issue(owner, directory.read_decisions().namespace)
-        write_credentials(output, _credentials(directory, renewed, grant, old))
-        give_to_caller(output)
+        write_credentials(output, _credentials(directory, renewed, grant, old), owner=caller())
         if is_shorter:
             revoke(directory, owner, member.serial)
         directory.write_members(members.replacing(renewed))

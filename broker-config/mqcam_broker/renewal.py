@@ -6,7 +6,6 @@ It must not know the command line, nor the running broker (``refresh`` tells it)
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -168,10 +167,7 @@ def _issue(
 def _write_server(directory: BrokerDirectory, server: Identity) -> None:
     if read_bounded(directory.server_key) != server.key:
         # Between these two steps a start of the broker would fail; the next renewal mends it.
-        write_atomically(directory.server_key, server.key)
-        if os.geteuid() == 0:
-            broker = directory.state.stat()
-            os.chown(directory.server_key, broker.st_uid, broker.st_gid)
+        write_atomically(directory.server_key, server.key, owner=directory.user())
     write_atomically(directory.server_certificate, server.certificate, mode=0o644)
 
 

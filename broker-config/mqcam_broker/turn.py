@@ -6,7 +6,6 @@ It must not know processes: it reads and writes files of the broker's directory.
 
 import ipaddress
 import json
-import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -162,10 +161,7 @@ class TurnFiles:
         """
         self._make_secret()
         text = "\n".join(self._lines(self.read_decisions())) + "\n"
-        write_atomically(self.configuration, text.encode(), mode=0o600)
-        if os.geteuid() == 0:
-            user = self._directory.state.stat()
-            os.chown(self.configuration, user.st_uid, user.st_gid)
+        write_atomically(self.configuration, text.encode(), owner=self._directory.user())
         return self.configuration
 
     def _make_secret(self) -> None:

@@ -129,8 +129,13 @@ def credentials_of(kind: Kind, given: Credentials | Path | str) -> Credentials:
     return credentials
 
 
-def write_credentials(path: Path | str, credentials: Credentials) -> None:
-    """Write a credentials file in one step, readable by its owner only; raise CredentialsError."""
+def write_credentials(
+    path: Path | str, credentials: Credentials, *, owner: tuple[int, int] | None = None
+) -> None:
+    """Write a credentials file in one step, readable by its owner only; raise CredentialsError.
+
+    ``owner`` is the user and group whose it is, if root writes it for somebody.
+    """
     values = {
         each.name: _plain(getattr(credentials, each.name))
         for each in dataclasses.fields(credentials)
@@ -139,7 +144,7 @@ def write_credentials(path: Path | str, credentials: Credentials) -> None:
     text = "# mqcam credentials: whoever has this file is this device or viewer. Keep it private.\n"
     text += yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=1000)
     try:
-        files.write_atomically(path, text.encode(), mode=0o600)
+        files.write_atomically(path, text.encode(), mode=0o600, owner=owner)
     except OSError as error:
         raise CredentialsError(str(path), files.reason(error)) from error
 

@@ -47,12 +47,20 @@ def read_guarded(path: Path | str, *, limit_bytes: int = MAX_BYTES) -> bytes:
     return content
 
 
-def write_atomically(path: Path | str, content: bytes, *, mode: int = 0o600) -> None:
-    """Replace ``path`` by ``content`` so that a power cut leaves the old file or the new one."""
+def write_atomically(
+    path: Path | str, content: bytes, *, mode: int = 0o600, owner: tuple[int, int] | None = None
+) -> None:
+    """Replace ``path`` by ``content`` so that a power cut leaves the old file or the new one.
+
+    ``owner`` is the user and group who get it; only root may give files away. They get it before it
+    has its name: whoever may write into the folder could put a link to any file in its place.
+    """
     path = Path(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()

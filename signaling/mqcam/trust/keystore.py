@@ -151,10 +151,10 @@ def make_identity(
         return made
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.write_atomically(path, f"{made.secret_text()}\n".encode("ascii"))
-        if os.geteuid() == 0:  # `sudo mqcam-device key`: the service must be able to read it
-            owner = folder.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
+        # `sudo mqcam-device key`: the service, whose folder it is, must be able to read it.
+        place = folder.stat()
+        owner = (place.st_uid, place.st_gid) if os.geteuid() == 0 else None
+        files.write_atomically(path, f"{made.secret_text()}\n".encode("ascii"), owner=owner)
     except OSError as error:
         raise CredentialsError(str(path), files.reason(error)) from error
     return made

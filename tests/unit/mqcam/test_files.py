@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from mqcam import files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_written_file_is_private_and_leaves_no_temporary_file(tmp_path: Path) -> None:
@@ -25,6 +22,25 @@ def test_written_file_is_private_and_leaves_no_temporary_file(tmp_path: Path) ->
 def test_written_file_has_the_mode_that_was_asked_for(tmp_path: Path) -> None:
     files.write_atomically(tmp_path / "a", b"", mode=0o644)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+
+
+@pytest.mark.root
+def test_a_file_for_another_user_is_his_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where he may write into the folder too, a link in its place must give nothing else away."""
+    secret, path = tmp_path / "secret", tmp_path / "a"
+    secret.write_bytes(b"of root")
+
+    def put_link(self: Path, target: Path) -> None:
+        assert self.stat().st_uid == 4242
+        self.unlink()
+        target.symlink_to(secret)
+
+    monkeypatch.setattr(Path, "replace", put_link)
+    files.write_atomically(path, b"his", owner=(4242, 4343))
+    assert path.is_symlink()
+    assert (secret.stat().st_uid, secret.stat().st_gid) == (0, 0)
 
 
 def test_failed_write_leaves_the_old_file_and_nothing_else(

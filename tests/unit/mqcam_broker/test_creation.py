@@ -93,6 +93,22 @@ def test_a_failure_leaves_nothing_behind(
     assert not exists or not list(path.iterdir())
 
 
+def test_a_directory_where_everybody_may_write_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(SetupError, match="everybody may write there"):
+        create(BrokerDirectory(tmp_path / "open"), PLAN)
+    assert not any((tmp_path / "open").iterdir())
+
+
+@pytest.mark.root
+def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "his").mkdir()
+    os.chown(tmp_path / "his", 4242, 4343)
+    with pytest.raises(SetupError, match="belongs to another user"):
+        create(BrokerDirectory(tmp_path / "his"), PLAN)
+
+
 def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     made = BrokerDirectory(Path("here"))

@@ -42,6 +42,19 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.parametrize("former", [None, 0o644, 0o666])
+def test_nobody_else_may_open_the_lock_and_hold_it(
+    made: BrokerDirectory, former: int | None
+) -> None:
+    lock = made.path / "lock"
+    lock.unlink(missing_ok=True)
+    if former is not None:
+        lock.touch()
+        lock.chmod(former)
+    with made.locked():
+        assert mode(lock) == 0o600
+
+
 def test_rules_that_an_older_version_made_are_closed(made: BrokerDirectory) -> None:
     made.rules.chmod(0o644)
     made.refresh(made.read_members())
