@@ -109,13 +109,17 @@ def remove_member(
     """
     with directory.locked():
         members = directory.read_members()
-        member = members.find(name)
-        owner = directory.read_owner_key(owner_key)
-        # The revocation first: if we are interrupted, the member is still there to be removed.
-        revoke(directory, owner, member.serial)
-        directory.write_members(members.without(name))
-    reload = reload_broker(directory)
-    return Removed(member=member, reload=reload, publication=publish_state(directory))
+        member = members.by_name.get(name)
+        if member is None:
+            directory.refresh(members)
+        else:
+            owner = directory.read_owner_key(owner_key)
+            # The revocation first: if we are interrupted, the member is still there to be removed.
+            revoke(directory, owner, member.serial)
+            directory.write_members(members.without(name))
+    # Also for who is there no longer: an earlier removal may have ended before this.
+    reload, publication = reload_broker(directory), publish_state(directory)
+    return Removed(member=members.find(name), reload=reload, publication=publication)
 
 
 def read_members(directory: BrokerDirectory) -> Members:

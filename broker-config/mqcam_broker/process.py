@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mqcam.errors import MissingRequirement, NotSetUp, SetupError
+from mqcam.files import read_bounded
 
 from mqcam_broker.authority import SERVER_NAME
 from mqcam_broker.child import Child
@@ -98,15 +99,38 @@ def running_broker(directory: BrokerDirectory) -> int | None:
     """Return the process id of the broker that runs from ``directory``, or None.
 
     The id in the file is believed only if that process is a mosquitto with our configuration: a
-    stale file must never send a signal to whatever has got the number since.
+    stale file must never send a signal to whatever has got the number since. Without it all
+    processes are looked at: a second mosquitto, which ends because the port is taken, removes the
+    file of the first, and who was removed must not stay because of that.
     """
     try:
-        pid = int(directory.process_id.read_text("ascii"))
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        written = int(read_bounded(directory.process_id).decode("ascii"))
     except (OSError, ValueError):
-        return None
-    is_ours = "mosquitto" in Path(words[0]).name and str(directory.configuration) in words[1:]
-    return pid if is_ours else None
+        written = None
+    if written is not None and _is_broker(written, directory):
+        return written
+    # Not in the order of the folder: of two, one is only being born.
+    ids = sorted(int(each.name) for each in Path("/proc").glob("[0-9]*") if each.name.isdecimal())
+    return next((pid for pid in ids if _is_broker(pid, directory)), None)
+
+
+def _is_broker(pid: int, directory: BrokerDirectory) -> bool:
+    """Tell whether a process is a mosquitto of our user or root, with our configuration."""
+    process = Path(f"/proc/{pid}")
+    try:
+        owner = process.stat().st_uid
+        words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        if "mosquitto" not in Path(words[0]).name:
+            return False
+        if owner not in {0, directory.state.stat().st_uid}:
+            return False
+        if str(directory.configuration) in words[1:]:
+            return True
+        # A name without a folder is one in the folder where it was started.
+        files = (os.path.realpath(process / "cwd" / word) for word in words[1:] if word)
+        return str(directory.configuration) in files
+    except OSError:
+        return False
 
 
 def reload_broker(directory: BrokerDirectory) -> Reload:

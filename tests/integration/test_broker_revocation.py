@@ -65,6 +65,24 @@ def test_who_is_connected_hears_of_a_revocation_and_who_comes_later_too(
         assert late.received[0].retained
 
 
+def test_a_removal_that_was_interrupted_is_finished_when_it_is_typed_again(
+    broker: ShippedBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    revoked = serial(broker, "viewer", "ann")
+    ann = load_credentials(broker.credentials("viewer", "ann"))
+    with BareClient(load_credentials(broker.credentials("device", "cam1"))) as camera:
+        camera.subscribe(TOPIC)
+        with broker.directory.locked():  # all that is done before the broker is told
+            revoke(broker.directory, broker.directory.read_owner_key(None), revoked)
+            members = broker.directory.read_members()
+            broker.directory.write_members(members.without("ann"))
+        assert log_in(ann) == SUCCESS
+        assert main(["remove", "ann", "--dir", str(broker.directory.path)]) != 0
+        assert "no device or viewer 'ann'" in capsys.readouterr().err
+        assert heard(broker, camera).revoked == (revoked,)
+    assert log_in(ann) not in {SUCCESS, None}
+
+
 def test_each_revocation_has_a_higher_number_and_keeps_the_others(broker: ShippedBroker) -> None:
     serials = [serial(broker, "viewer", name) for name in ("ann", "bob")]
     with BareClient(load_credentials(broker.credentials("device", "cam1"))) as camera:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.credentials import load_credentials
 from mqcam_broker.cli import main
-from mqcam_broker.process import running_broker
+from mqcam_broker.process import Listener, find_mosquitto, is_ready, running_broker
 from support.broker import SUCCESS, ShippedBroker, log_in
 
 if TYPE_CHECKING:
@@ -72,6 +72,32 @@ def test_it_says_when_it_is_ready_and_ends_well_when_told(
         output, errors = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, output, errors) == (0, "broker stopped\n", "")
     assert running_broker(prepared.directory) is None
+
+
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_who_is_removed_stays_out_although_a_second_mosquitto_took_the_number_away(
+    prepared: ShippedBroker, is_relative: bool
+) -> None:
+    alice = load_credentials(prepared.credentials("viewer", "alice"))
+    configuration = prepared.directory.configuration
+    name = configuration.name if is_relative else str(configuration)
+    listener = Listener(port=prepared.port, bind="127.0.0.1")
+    program = [find_mosquitto(), "-c", name]
+    with subprocess.Popen(program, cwd=configuration.parent, stderr=subprocess.DEVNULL) as first:
+        try:
+            deadline = time.monotonic() + DEADLINE_S
+            while not is_ready(listener, anchor=prepared.directory.anchor):
+                assert time.monotonic() < deadline
+            second = subprocess.run(
+                program, cwd=configuration.parent, stderr=subprocess.DEVNULL, check=False
+            )
+            assert second.returncode != 0  # its port is taken
+            assert not prepared.directory.process_id.exists()
+            assert running_broker(prepared.directory) == first.pid
+            assert "The revocation is published" in prepared.command("remove", "alice")
+            assert log_in(alice) not in {SUCCESS, None}
+        finally:
+            first.terminate()
 
 
 def test_verbose_shows_who_comes_and_goes(prepared: ShippedBroker) -> None:
