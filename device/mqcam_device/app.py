@@ -168,9 +168,11 @@ class App:
         self, settings: DeviceSettings, credentials: Credentials, endpoint: DeviceEndpoint
     ) -> MqttSession:
         topics = Namespace(credentials.namespace)
-        owner = (Subscription(topic=self._trust.owner_topic),) if self._trust.has_owner else ()
+        owner = (
+            (Subscription(topic=self._trust.owner.topic),) if self._trust.owner.is_wanted else ()
+        )
         return MqttSession(
-            self._whereabouts.begin(self._trust.owner_state),
+            self._whereabouts.begin(self._trust.owner.state),
             client_id=client_id(folders.state_folder(settings.state_dir), credentials.name),
             receive=self._receive,
             clean_start=False,
@@ -192,8 +194,8 @@ class App:
     # Capture, hub, broker session, trust and agent know each other only through these.
 
     def _receive(self, message: Incoming) -> None:
-        if message.topic == self._trust.owner_topic:
-            self._trust.hear_owner(message, time.monotonic())
+        if message.topic == self._trust.owner.topic:
+            self._trust.owner.receive(message.payload, time.monotonic())
         else:
             self.agent.driver.receive(message)
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mqcam.credentials import Credentials
     from mqcam.protocol.messages import Offer
     from mqcam.protocol.verdict import Denial
-    from mqcam.transport import Incoming
     from mqcam.trust.ownerstate import OwnerState
 
 AUTHORIZED_VIEWERS = "{name}.authorized_viewers"
@@ -48,8 +47,6 @@ class Trust:
         self.identity = load_identity(credentials, folder=folder, use_keyring=False)
         self.envelope = DeviceEnvelope(self.identity, namespace)
         self.certificate = credentials.certificate or ""
-        self.owner_topic = Namespace(namespace).owner_state()
-        self.has_owner = credentials.owner is not None
         self.authorized = AuthorizedViewers(folder / AUTHORIZED_VIEWERS.format(name=name))
         self._on_owner_state = on_owner_state
         self._viewers = ViewerTrust(
@@ -59,31 +56,22 @@ class Trust:
             authorized=self.authorized,
             second=believable_second,
         )
-        self._owner = OwnerWord(
-            topic=self.owner_topic,
+        self.owner = OwnerWord(
+            topic=Namespace(namespace).owner_state(),
             owner=credentials.owner,
             path=folder / OWNER_STATE.format(name=name),
             on_state=self._obey,
             lowest=credentials.owner_number,
         )
-        self._viewers.obey(frozenset(self._owner.state.revoked))
-
-    @property
-    def owner_state(self) -> OwnerState:
-        """Return the last word of the owner."""
-        return self._owner.state
+        self._viewers.obey(frozenset(self.owner.state.revoked))
 
     def authorize(self, viewer: str, key: str, offer: Offer) -> frozenset[str] | Denial:
         """Return what a viewer may do, or why it may nothing."""
         return self._viewers.authorize(viewer, key, offer.grant)
 
-    def hear_owner(self, message: Incoming, now: float) -> None:
-        """Take what came on the owner's topic."""
-        self._owner.receive(message.payload, now)
-
     async def close(self) -> None:
         """Wait until the owner's word is written."""
-        await asyncio.to_thread(self._owner.close)
+        await asyncio.to_thread(self.owner.close)
 
     def _obey(self, state: OwnerState) -> None:
         self._viewers.obey(frozenset(state.revoked))

@@ -101,7 +101,7 @@ class Client:
         )
         self._on_broker = on_broker
         self._broker = MqttSession(
-            self._whereabouts.begin(self._trust.owner_state),
+            self._whereabouts.begin(self._trust.owner.state),
             client_id=new_client_id(self._credentials.name, secrets.token_bytes(CLIENT_ID_BYTES)),
             receive=self._receive,
             clean_start=True,
@@ -242,12 +242,12 @@ class Client:
 
     def _subscriptions(self) -> tuple[Subscription, ...]:
         mailbox = Subscription(topic=self._topics.viewer_filter(self._credentials.name))
-        owner = Subscription(topic=self._trust.owner_topic)
-        return (mailbox, owner) if self._trust.has_owner else (mailbox,)
+        owner = Subscription(topic=self._trust.owner.topic)
+        return (mailbox, owner) if self._trust.owner.is_wanted else (mailbox,)
 
     def _receive(self, message: Incoming) -> None:
-        if message.topic == self._trust.owner_topic:
-            self._trust.hear_owner(message, time.monotonic())
+        if message.topic == self._trust.owner.topic:
+            self._trust.owner.receive(message.payload, time.monotonic())
         else:
             self._driver.receive(message)
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mqcam.credentials import Credentials
     from mqcam.protocol.messages import Status
     from mqcam.protocol.verdict import Denial
-    from mqcam.transport import Incoming
     from mqcam.trust.ownerstate import OwnerState
 
 
@@ -40,27 +39,20 @@ class Trust:
         folder = viewer_folder(credentials.name, self.identity.public)
         self.envelope = ViewerEnvelope(self.identity, namespace)
         self.grant = credentials.grant or ""
-        self.owner_topic = Namespace(namespace).owner_state()
-        self.has_owner = credentials.owner is not None
         self._on_owner_state = on_owner_state
         self._devices = DeviceTrust(
             namespace=namespace,
             owner=credentials.owner,
             known=KnownDevices(folder / KNOWN_DEVICES),
         )
-        self._owner = OwnerWord(
-            topic=self.owner_topic,
+        self.owner = OwnerWord(
+            topic=Namespace(namespace).owner_state(),
             owner=credentials.owner,
             path=folder / OWNER_STATE,
             on_state=self._obey,
             lowest=credentials.owner_number,
         )
-        self._devices.obey(frozenset(self._owner.state.revoked))
-
-    @property
-    def owner_state(self) -> OwnerState:
-        """Return the last word of the owner."""
-        return self._owner.state
+        self._devices.obey(frozenset(self.owner.state.revoked))
 
     def vouch(self, device: str, key: str, status: Status) -> Denial | None:
         """Return why the one who signed a camera's status is not that camera, or None."""
@@ -70,17 +62,13 @@ class Trust:
         """Return the highest wire version that a camera was seen to sign."""
         return self._devices.highest_version(device)
 
-    def hear_owner(self, message: Incoming, now: float) -> None:
-        """Take what came on the owner's topic."""
-        self._owner.receive(message.payload, now)
-
     async def close(self) -> None:
         """Wait until what was learnt is written."""
         await asyncio.to_thread(self._wait)
 
     def _wait(self) -> None:
         self._devices.close()
-        self._owner.close()
+        self.owner.close()
 
     def _obey(self, state: OwnerState) -> None:
         self._devices.obey(frozenset(state.revoked))

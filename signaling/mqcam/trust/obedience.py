@@ -51,7 +51,7 @@ class OwnerWord:
         on_state: Callable[[OwnerState], None],
         lowest: int = 0,
     ) -> None:
-        self._topic = topic
+        self.topic = topic
         self._owner = owner
         self._paths = (path, path.with_name(path.name + COPY))
         self._on_state = on_state
@@ -62,12 +62,17 @@ class OwnerWord:
         self._scribe = Scribe(self._save, name="owner state")
         self.state = self._load()
 
+    @property
+    def is_wanted(self) -> bool:
+        """Return whether there is an owner whose word counts."""
+        return self._owner is not None
+
     def receive(self, payload: bytes, now: float) -> None:
         """Obey a newer state; refuse anything else, with at most one line in the log a second."""
         if self._owner is None or not self._checks.take("", now):
             return
         try:
-            state = read_owner_state(payload, self._topic, owner=self._owner)
+            state = read_owner_state(payload, self.topic, owner=self._owner)
         except DocumentRefused as error:
             self._refuse(error.text, now)
             return
@@ -116,7 +121,7 @@ class OwnerWord:
     def _read(self, path: Path) -> tuple[OwnerState, bytes] | None:
         try:
             payload = files.read_bounded(path, limit_bytes=PAYLOAD_MAX_BYTES)
-            return read_owner_state(payload, self._topic, owner=self._owner or ""), payload
+            return read_owner_state(payload, self.topic, owner=self._owner or ""), payload
         except FileNotFoundError:
             return None
         except (OSError, DocumentRefused) as error:
