@@ -16,11 +16,11 @@ from mqcam.errors import CredentialsError
 from mqcam.files import read_private, reason, write_atomically
 from mqcam.ice import IceSettings
 from mqcam.mqtt import MqttSession, Subscription
+from mqcam.ownerlink import OwnerLink
 from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import SessionKey
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
-from mqcam.whereabouts import Whereabouts
 
 from mqcam_device import folders
 from mqcam_device.agent import Agent
@@ -40,11 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from pathlib import Path
 
-    from mqcam.broker import BrokerSettings, BrokerState
+    from mqcam.broker import BrokerState
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import PairRequested
     from mqcam.transport import Incoming
-    from mqcam.trust.ownerstate import OwnerState
 
     from mqcam_device.media import AccessUnit, SourceState, StreamInfo
     from mqcam_device.settings import DeviceSettings
@@ -88,9 +87,7 @@ class App:
             keyframe_interval_s=timers.keyframe_interval_s,
         )
         self._trust = Trust(
-            credentials,
-            folder=state_dir,
-            on_owner_state=self._obey_owner,
+            credentials, folder=state_dir, on_owner_state=lambda _state: self.agent.judge_viewers()
         )
         endpoint = DeviceEndpoint(
             namespace=credentials.namespace,
@@ -130,12 +127,11 @@ class App:
             clock=time.monotonic,
         )
         self._notifier = Notifier()
-        self._whereabouts = Whereabouts(
+        self._owner = OwnerLink(
+            self._trust.owner,
             credentials.broker_settings(),
-            readdress=self._readdress,
-            call_later=_call_later,
+            readdress=lambda where: self._session.readdress(where),  # noqa: PLW0108 - made below
             kept=state_dir / PLACE_FILE.format(name=credentials.name),
-            aside=lambda work: asyncio.get_running_loop().run_in_executor(None, work),
         )
         self._session = self._broker_session(settings, credentials, endpoint)
         self.agent.bind(self._session)
@@ -159,7 +155,7 @@ class App:
             try:
                 await self.agent.run(stop)
             finally:
-                self._whereabouts.close()
+                self._owner.close()
                 self._notifier.stopping()
                 watchdog.cancel()
                 await asyncio.gather(watchdog, self._trust.close(), return_exceptions=True)
@@ -168,11 +164,8 @@ class App:
         self, settings: DeviceSettings, credentials: Credentials, endpoint: DeviceEndpoint
     ) -> MqttSession:
         topics = Namespace(credentials.namespace)
-        owner = (
-            (Subscription(topic=self._trust.owner.topic),) if self._trust.owner.is_wanted else ()
-        )
         return MqttSession(
-            self._whereabouts.begin(self._trust.owner.state),
+            self._owner.settings,
             client_id=client_id(folders.state_folder(settings.state_dir), credentials.name),
             receive=self._receive,
             clean_start=False,
@@ -182,7 +175,7 @@ class App:
                     topic=topics.device_filter(credentials.name), retain_handling=NEVER_RETAINED
                 ),
                 Subscription(topic=topics.status(credentials.name)),
-                *owner,
+                *self._owner.subscriptions,
             ),
             birth=self.agent.birth,
             will=outgoing(endpoint.will()),
@@ -194,17 +187,8 @@ class App:
     # Capture, hub, broker session, trust and agent know each other only through these.
 
     def _receive(self, message: Incoming) -> None:
-        if message.topic == self._trust.owner.topic:
-            self._trust.owner.receive(message.payload, time.monotonic())
-        else:
+        if not self._owner.takes(message, time.monotonic()):
             self.agent.driver.receive(message)
-
-    def _obey_owner(self, state: OwnerState) -> None:
-        self.agent.judge_viewers()
-        self._whereabouts.obey(state)
-
-    def _readdress(self, where: BrokerSettings) -> None:
-        self._session.readdress(where)
 
     def _deliver(self, unit: AccessUnit) -> None:
         self._hub.publish(unit)
@@ -213,7 +197,7 @@ class App:
         self.agent.source_changed(state, info, text)
 
     def _broker_changed(self, state: BrokerState) -> None:
-        self._whereabouts.note(state)
+        self._owner.note(state)
         self.agent.broker_changed(state)
         self._notifier.status(self.agent.broker_text)
 

@@ -53,7 +53,8 @@ class Place:
 class Whereabouts:
     """Lead one broker session after the owner's word.
 
-    ``given`` is what the credentials say. ``readdress`` gets other settings each time that the
+    ``given`` is what the credentials say, ``remembered`` the owner's last word, which counts from
+    the start. ``readdress`` gets other settings each time that the
     session shall look elsewhere. ``kept`` is a file for the last place that worked, which is where
     to return to after a later move: None keeps nothing over a restart. The constructor reads it;
     ``aside`` runs what writes it, beside the event loop. ``is_hasty``: where the owner's place
@@ -64,6 +65,7 @@ class Whereabouts:
         self,
         given: BrokerSettings,
         *,
+        remembered: OwnerState,
         readdress: Callable[[BrokerSettings], None],
         call_later: Callable[[float, Callable[[], None]], Timer],
         kept: Path | None = None,
@@ -78,10 +80,10 @@ class Whereabouts:
         self._aside = aside
         self._patience_s = patience_s
         self._is_hasty = is_hasty
-        self._credentials = Place(addresses=given.addresses, ca=given.ca_pem)
+        self._original = Place(addresses=given.addresses, ca=given.ca_pem)
         self._last_good = Place() if kept is None else _read(kept)
-        self._told: Place | None = None
-        self._is_at_new = False
+        self._told = _told(remembered)
+        self._is_at_new = self._told is not None
         self._is_connected = False
         self._is_turn_told = False
         self._timer: Timer | None = None
@@ -90,12 +92,6 @@ class Whereabouts:
     def settings(self) -> BrokerSettings:
         """Return where to look at this moment."""
         return self._new() if self._is_at_new else self._old()
-
-    def begin(self, state: OwnerState) -> BrokerSettings:
-        """Return where to look first, by the owner's remembered word; tells nobody."""
-        self._told = _told(state)
-        self._is_at_new = self._told is not None
-        return self.settings
 
     def obey(self, state: OwnerState) -> None:
         """Go where the owner says now; does nothing if he says nothing new of it."""
@@ -161,21 +157,21 @@ class Whereabouts:
         told = self._told or Place()
         return replace(
             self._given,
-            addresses=told.addresses or self._credentials.addresses,
-            ca_pem=told.ca or self._credentials.ca,
+            addresses=told.addresses or self._original.addresses,
+            ca_pem=told.ca or self._original.ca,
         )
 
     def _old(self) -> BrokerSettings:
         """Return the places of before: the last that worked, and what the credentials say."""
-        places = (self._last_good, self._credentials)
+        places = (self._last_good, self._original)
         addresses = dict.fromkeys(each for place in places for each in place.addresses)
         # The broker that we left may have a certificate of any authority that we were ever told of.
         told = self._told.ca if self._told else None
-        authorities = dict.fromkeys((self._credentials.ca, self._last_good.ca, told))
+        authorities = dict.fromkeys((self._original.ca, self._last_good.ca, told))
         return replace(
             self._given,
             addresses=tuple(addresses)[:ADDRESS_LIMIT],
-            ca_pem=None if self._credentials.ca is None else _joined(authorities),
+            ca_pem=None if self._original.ca is None else _joined(authorities),
         )
 
     def _remember(self) -> None:

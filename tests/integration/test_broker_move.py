@@ -35,13 +35,14 @@ class Moving(Watched):
         super().__init__()
         self.whereabouts = Whereabouts(
             given,
+            remembered=state,
             readdress=self._readdress,
             call_later=lambda delay_s, call: asyncio.get_running_loop().call_later(delay_s, call),
             kept=kept,
             patience_s=patience_s,
         )
         self.session = MqttSession(
-            self.whereabouts.begin(state),
+            self.whereabouts.settings,
             client_id="mover",
             receive=self.receive,
             clean_start=False,

@@ -17,6 +17,7 @@ from mqcam.driver import Driver, outgoing
 from mqcam.errors import SessionError
 from mqcam.ice import IceSettings
 from mqcam.mqtt import MqttSession, Subscription
+from mqcam.ownerlink import OwnerLink
 from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.effects import (
     Answered,
@@ -31,7 +32,6 @@ from mqcam.protocol.effects import (
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.protocol.viewer import ViewerEndpoint
 from mqcam.trust.keystore import with_password
-from mqcam.whereabouts import Whereabouts
 
 from mqcam_viewer.frames import MAX_WAITING
 from mqcam_viewer.presence import Presence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from mqcam.broker import BrokerSettings, BrokerState
+    from mqcam.broker import BrokerState
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import SessionKey
     from mqcam.protocol.messages import Status, Want
@@ -73,7 +73,7 @@ class Client:
         self.ice = replace(ice or IceSettings(), ca_pem=self._credentials.ca)
         self.deadlines = deadlines or Deadlines()
         self._topics = Namespace(self._credentials.namespace)
-        self._trust = Trust(self._credentials, on_owner_state=self._obey_owner)
+        self._trust = Trust(self._credentials, on_owner_state=self._judge_again)
         self._endpoint = ViewerEndpoint(
             namespace=self._credentials.namespace,
             name=self._credentials.name,
@@ -92,22 +92,25 @@ class Client:
             undelivered=self._endpoint.undelivered,
         )
         self._sessions: dict[SessionKey, Session] = {}
-        self._whereabouts = Whereabouts(
+        self._owner = OwnerLink(
+            self._trust.owner,
             self._credentials.broker_settings(),
-            readdress=self._readdress,
-            call_later=lambda delay_s, call: asyncio.get_running_loop().call_later(delay_s, call),
+            readdress=lambda where: self._broker.readdress(where),  # noqa: PLW0108 - made below
             patience_s=CONNECT_S / 2,
             is_hasty=True,
         )
         self._on_broker = on_broker
         self._broker = MqttSession(
-            self._whereabouts.begin(self._trust.owner.state),
+            self._owner.settings,
             client_id=new_client_id(self._credentials.name, secrets.token_bytes(CLIENT_ID_BYTES)),
             receive=self._receive,
             clean_start=True,
             session_expiry_s=0,
             on_state=self._broker_changed,
-            subscriptions=self._subscriptions(),
+            subscriptions=(
+                Subscription(topic=self._topics.viewer_filter(self._credentials.name)),
+                *self._owner.subscriptions,
+            ),
         )
         self._driver.bind(self._broker)
         self._presence = Presence(
@@ -118,7 +121,7 @@ class Client:
     @property
     def brokers(self) -> tuple[str, ...]:
         """Return where the broker is looked for."""
-        return tuple(map(str, self._whereabouts.settings.addresses))
+        return tuple(map(str, self._owner.settings.addresses))
 
     async def __aenter__(self) -> Self:
         """Connect to the broker; raises BrokerError."""
@@ -143,7 +146,7 @@ class Client:
         """Leave the broker; sessions that still run are told to end."""
         last = self._endpoint.stop(time.monotonic())
         self._driver.close()
-        self._whereabouts.close()
+        self._owner.close()
         await self._broker.stop([outgoing(each) for each in last if isinstance(each, Send)])
         if self._running is not None:
             with contextlib.suppress(asyncio.CancelledError):
@@ -240,26 +243,15 @@ class Client:
 
     # messages and effects
 
-    def _subscriptions(self) -> tuple[Subscription, ...]:
-        mailbox = Subscription(topic=self._topics.viewer_filter(self._credentials.name))
-        owner = Subscription(topic=self._trust.owner.topic)
-        return (mailbox, owner) if self._trust.owner.is_wanted else (mailbox,)
-
     def _receive(self, message: Incoming) -> None:
-        if message.topic == self._trust.owner.topic:
-            self._trust.owner.receive(message.payload, time.monotonic())
-        else:
+        if not self._owner.takes(message, time.monotonic()):
             self._driver.receive(message)
 
-    def _obey_owner(self, state: OwnerState) -> None:
+    def _judge_again(self, _state: OwnerState) -> None:
         self._driver.apply(self._endpoint.judge_again(time.monotonic()))
-        self._whereabouts.obey(state)
-
-    def _readdress(self, where: BrokerSettings) -> None:
-        self._broker.readdress(where)
 
     def _broker_changed(self, state: BrokerState) -> None:
-        self._whereabouts.note(state)
+        self._owner.note(state)
         if self._on_broker is not None:
             self._on_broker(state)
 

@@ -34,7 +34,12 @@ class World:
     """A session that is only told where to go, and a minute that passes when it is told to."""
 
     def __init__(
-        self, *, ca: str | None = PINNED, kept: Path | None = None, is_hasty: bool = False
+        self,
+        remembered: OwnerState | None = None,
+        *,
+        ca: str | None = PINNED,
+        kept: Path | None = None,
+        is_hasty: bool = False,
     ) -> None:
         self.went: list[BrokerSettings] = []
         self.calls: list[Call] = []
@@ -43,6 +48,7 @@ class World:
         )
         self.whereabouts = Whereabouts(
             given,
+            remembered=remembered or OwnerState(),
             readdress=self.went.append,
             call_later=self._later,
             kept=kept,
@@ -74,7 +80,6 @@ class World:
 
 def test_nobody_moves_without_the_owners_word() -> None:
     world = World()
-    world.whereabouts.begin(OwnerState())
     for state in (DOWN, UP, DOWN, DOWN):
         world.whereabouts.note(state)
     world.whereabouts.obey(OwnerState(number=3, revoked=("abcdefgh",)))
@@ -135,8 +140,7 @@ REFUSED = BrokerState(connected=False, error=BrokerRefused("no"))
 def test_who_is_in_a_hurry_tries_the_old_place_as_soon_as_the_new_one_refuses_and_only_once() -> (
     None
 ):
-    world = World(is_hasty=True)
-    world.whereabouts.begin(MOVED)
+    world = World(MOVED, is_hasty=True)
     world.whereabouts.note(REFUSED)
     world.whereabouts.note(REFUSED)
     assert [places for places, _ in world.places] == [[OLD]]
@@ -145,15 +149,14 @@ def test_who_is_in_a_hurry_tries_the_old_place_as_soon_as_the_new_one_refuses_an
 
 
 def test_who_is_in_no_hurry_gives_a_place_that_refuses_its_minute() -> None:
-    world = World()
-    world.whereabouts.begin(MOVED)
+    world = World(MOVED)
     world.whereabouts.note(REFUSED)
     assert (world.went, len(world.waiting)) == ([], 1)
 
 
 def test_after_a_restart_the_new_place_is_first() -> None:
-    world = World()
-    assert [str(each) for each in world.whereabouts.begin(MOVED).addresses] == [NEW]
+    world = World(MOVED)
+    assert [str(each) for each in world.whereabouts.settings.addresses] == [NEW]
     world.whereabouts.note(DOWN)
     world.pass_a_minute()
     assert world.places == [([OLD], PINNED + BUNDLE)]
@@ -197,8 +200,7 @@ def test_the_last_place_that_worked_is_known_after_a_restart(tmp_path: Path) -> 
     world.whereabouts.obey(MOVED)
     world.whereabouts.note(UP)
     assert kept.stat().st_mode & 0o777 == 0o600
-    later = World(kept=kept)
-    later.whereabouts.begin(OwnerState(number=2, brokers=(NEWER,)))
+    later = World(OwnerState(number=2, brokers=(NEWER,)), kept=kept)
     later.whereabouts.note(DOWN)
     later.pass_a_minute()
     assert later.places == [([NEW, OLD], PINNED + BUNDLE)]
