@@ -14,9 +14,9 @@ from mqcam.protocol.announcer import Announcer
 from mqcam.protocol.codec import body_hash
 from mqcam.protocol.codes import Code, Drop, sentence
 from mqcam.protocol.effects import Ended, PairRequested, SessionKey, Started
-from mqcam.protocol.engine import Engine
+from mqcam.protocol.endpoint import Endpoint
 from mqcam.protocol.envelope import Recipient
-from mqcam.protocol.inbox import Arrival, Inbox, Refusal
+from mqcam.protocol.inbox import Arrival, Refusal
 from mqcam.protocol.limits import Limits
 from mqcam.protocol.messages import (
     OFFLINE,
@@ -33,7 +33,7 @@ from mqcam.protocol.messages import (
 )
 from mqcam.protocol.roles import DEVICE, Action, Event, State
 from mqcam.protocol.session import Cause, Session
-from mqcam.protocol.topics import Kind, Namespace
+from mqcam.protocol.topics import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mqcam.protocol.messages import CaptureState, Clock, IceServer, MediaClock, Paired
 
 
-class DeviceEndpoint:
+class DeviceEndpoint(Endpoint):
     """Answer offers, keep sessions and publish the status of one device.
 
     No method raises because of what a stranger sent; a local event for a session that is over
@@ -69,18 +69,11 @@ class DeviceEndpoint:
         limits: Limits | None = None,
     ) -> None:
         limits = limits or Limits()
-        self._name = name
-        self._key = key
-        self._topics = Namespace(namespace)
-        self._inbox = Inbox(
-            namespace=self._topics,
-            own=Kind.TO_DEVICE,
-            name=name,
-            envelope=envelope,
-            limits=limits,
-        )
-        self._engine = Engine(
+        super().__init__(
             role=DEVICE,
+            own=Kind.TO_DEVICE,
+            namespace=namespace,
+            name=name,
             envelope=envelope,
             deadlines=deadlines,
             limits=limits,
@@ -92,6 +85,7 @@ class DeviceEndpoint:
             on_end=self._bury,
             explain=lambda _, code: sentence(code),
         )
+        self._key = key
         self._admission = Admission(
             engine=self._engine,
             deadlines=deadlines,
@@ -122,11 +116,6 @@ class DeviceEndpoint:
     def status(self) -> Status:
         """The status as it was last published."""
         return self._announcer.status
-
-    @property
-    def sessions(self) -> tuple[SessionKey, ...]:
-        """The sessions that are not over."""
-        return tuple(self._engine.sessions)
 
     @property
     def next_deadline(self) -> float | None:
@@ -207,25 +196,6 @@ class DeviceEndpoint:
         """Tell the viewer why his offer cannot be answered."""
         return self._local(key, Event.LOCAL_REFUSAL, Cause(now=now, code=code, text=text))
 
-    def local_candidates(
-        self, key: SessionKey, candidates: Sequence[str], *, ufrag: str, end: bool, now: float
-    ) -> list[Effect]:
-        """Send candidates that our connection found, batched, after the answer."""
-        self._engine.add_local_candidates(key, candidates, ufrag=ufrag, end=end, now=now)
-        return self._engine.take_effects()
-
-    def connected(self, key: SessionKey, now: float) -> list[Effect]:
-        """Note that the peer is connected; ends the session that it replaces."""
-        return self._local(key, Event.CONNECTED, Cause(now=now))
-
-    def heard(self, key: SessionKey, at: float) -> None:
-        """Note the time of the last authenticated packet (monotonic seconds)."""
-        self._engine.heard(key, at)
-
-    def ended(self, key: SessionKey, *, reason: str, text: str = "", now: float) -> list[Effect]:
-        """Say bye to the viewer of a session that our side closed."""
-        return self._local(key, Event.LOCAL_END, Cause(now=now, code=reason, text=text))
-
     def judge_again(self, now: float) -> list[Effect]:
         """End the sessions of viewers who have no right to view any more."""
         self._admission.judge_again(now)
@@ -271,15 +241,10 @@ class DeviceEndpoint:
         if self._is_stopped:
             return []
         cause = Cause(now=now, code=Code.SHUTDOWN.value, text="the camera was stopped")
-        for session in list(self._engine.sessions.values()):
-            self._engine.step(session, Event.LOCAL_END, cause)
+        self._end_all(cause)
         self._announcer.change(replace(self._announcer.status, state=OFFLINE, since=since))
         self._engine.emit(self._announcer.birth())
         self._is_stopped = True
-        return self._engine.take_effects()
-
-    def _local(self, key: SessionKey, event: Event, cause: Cause) -> list[Effect]:
-        self._engine.local(key, event, cause)
         return self._engine.take_effects()
 
     def _refuse_unread(self, topic: str, refusal: Refusal, now: float) -> None:

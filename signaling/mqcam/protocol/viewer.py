@@ -21,19 +21,19 @@ from mqcam.protocol.effects import (
     StatusChanged,
     StatusRefused,
 )
-from mqcam.protocol.engine import Engine
+from mqcam.protocol.endpoint import Endpoint
 from mqcam.protocol.envelope import Recipient
 from mqcam.protocol.held import Held
-from mqcam.protocol.inbox import Arrival, Inbox, Refusal
+from mqcam.protocol.inbox import Arrival, Refusal
 from mqcam.protocol.limits import Limits
 from mqcam.protocol.messages import Answer, Bye, Candidates, Error, Gone, Offer, Status, Want
 from mqcam.protocol.presence import Presence
 from mqcam.protocol.roles import VIEWER, Action, Event, State
 from mqcam.protocol.session import Cause, Session
-from mqcam.protocol.topics import SESSION_BYTES, Kind, Namespace, new_session_id
+from mqcam.protocol.topics import SESSION_BYTES, Kind, new_session_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.effects import Effect, Inbound
@@ -47,7 +47,7 @@ Vouch: TypeAlias = "Callable[[str, str, Status], Denial | None]"
 """Takes a device's name, the key that signed its status and the status; returns why not."""
 
 
-class ViewerEndpoint:
+class ViewerEndpoint(Endpoint):
     """Offer sessions to devices, keep them, and remember the devices' statuses.
 
     ``highest_version`` tells the highest wire version that a device was ever seen to sign; a
@@ -70,25 +70,11 @@ class ViewerEndpoint:
         limits: Limits | None = None,
     ) -> None:
         self._limits = limits or Limits()
-        self._name = name
-        self._deadlines = deadlines
-        self._random_bytes = random_bytes
-        self._vouch = vouch
-        self._grant = grant
-        self._highest_version = highest_version
-        self._topics = Namespace(namespace)
-        self._presence = Presence(
-            status_ttl_s=deadlines.status_ttl_s, devices_max=self._limits.devices
-        )
-        self._inbox = Inbox(
-            namespace=self._topics,
-            own=Kind.TO_VIEWER,
-            name=name,
-            envelope=envelope,
-            limits=self._limits,
-        )
-        self._engine = Engine(
+        super().__init__(
             role=VIEWER,
+            own=Kind.TO_VIEWER,
+            namespace=namespace,
+            name=name,
             envelope=envelope,
             deadlines=deadlines,
             limits=self._limits,
@@ -97,16 +83,19 @@ class ViewerEndpoint:
             on_end=self._doubt,
             explain=self._explain,
         )
+        self._deadlines = deadlines
+        self._random_bytes = random_bytes
+        self._vouch = vouch
+        self._grant = grant
+        self._highest_version = highest_version
+        self._presence = Presence(
+            status_ttl_s=deadlines.status_ttl_s, devices_max=self._limits.devices
+        )
 
     @property
     def devices(self) -> Mapping[str, Status | None]:
         """The last status of every device that was heard of; None for one that is gone."""
         return self._presence.devices
-
-    @property
-    def sessions(self) -> tuple[SessionKey, ...]:
-        """The sessions that are not over."""
-        return tuple(self._engine.sessions)
 
     @property
     def next_deadline(self) -> float | None:
@@ -181,25 +170,6 @@ class ViewerEndpoint:
             self._say_gone(device)
         return self._engine.take_effects()
 
-    def local_candidates(
-        self, key: SessionKey, candidates: Sequence[str], *, ufrag: str, end: bool, now: float
-    ) -> list[Effect]:
-        """Send candidates that our connection found, batched."""
-        self._engine.add_local_candidates(key, candidates, ufrag=ufrag, end=end, now=now)
-        return self._engine.take_effects()
-
-    def connected(self, key: SessionKey, now: float) -> list[Effect]:
-        """Note that the connection of a session is there."""
-        return self._local(key, Event.CONNECTED, Cause(now=now))
-
-    def heard(self, key: SessionKey, at: float) -> None:
-        """Note the time of the last authenticated packet (monotonic seconds)."""
-        self._engine.heard(key, at)
-
-    def ended(self, key: SessionKey, *, reason: str, text: str = "", now: float) -> list[Effect]:
-        """Say bye to the device of a session that our side closed."""
-        return self._local(key, Event.LOCAL_END, Cause(now=now, code=reason, text=text))
-
     def judge_again(self, now: float) -> list[Effect]:
         """Leave the devices for which nobody vouches any more, those too that seem to be gone."""
         believed: set[tuple[str, str]] = set()
@@ -218,8 +188,7 @@ class ViewerEndpoint:
     def stop(self, now: float) -> list[Effect]:
         """Say bye to every device."""
         cause = Cause(now=now, code=Code.SHUTDOWN.value, text="the viewer was closed")
-        for session in list(self._engine.sessions.values()):
-            self._engine.step(session, Event.LOCAL_END, cause)
+        self._end_all(cause)
         return self._engine.take_effects()
 
     def _leave(
@@ -241,10 +210,6 @@ class ViewerEndpoint:
             self._engine.emit(Ended(key=session.key, code=code, text=text, remote=False))
         for device, denial in denials.items():
             self._engine.emit(StatusRefused(device=device, code=denial.code, text=denial.text))
-
-    def _local(self, key: SessionKey, event: Event, cause: Cause) -> list[Effect]:
-        self._engine.local(key, event, cause)
-        return self._engine.take_effects()
 
     def _new_session(self, key: SessionKey, offer: Offer, *, offered_at: float) -> Session:
         return Session(
