@@ -25,8 +25,10 @@ test:  ## check, then the tests with real brokers and real programs (8 minutes)
 	@$(PYTHON) scripts/check.py
 	@echo "== repository, integration"
 	@$(PYTEST) -n 2 --dist loadfile -q -m "not long" tests/repo tests/integration
-	@echo "== end to end, faults: one at a time, because they measure"
-	@$(PYTEST) -q -m "not long" tests/e2e tests/faults
+	@echo "== end to end, faults"
+	@$(PYTEST) -n 3 --dist load -q -m "not long and not alone" tests/e2e tests/faults
+	@echo "== end to end, faults: those that count, one at a time"
+	@$(PYTEST) -q -m "alone and not long" tests/e2e tests/faults
 
 test-long:  ## everything in test, and the true-time faults, soaks and fuzzing
 	@scripts/install.sh test

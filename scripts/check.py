@@ -36,7 +36,7 @@ def main() -> int:
 
 def steps(scratch: Path) -> list[tuple[str, list[str], Path]]:
     """List the steps: name, command, folder to run it in."""
-    pytest = [PYTHON, "-m", "pytest", "-q", "--no-header", "-m", "not long"]
+    pytest = [PYTHON, "-m", "pytest", "-q", "--no-header", "-n", "2", "-m", "not long"]
     return [
         ("lint", [str(BIN / "ruff"), "check", "--quiet", "."], ROOT),
         ("format", [str(BIN / "ruff"), "format", "--check", "--quiet", "."], ROOT),

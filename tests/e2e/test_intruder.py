@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from support.agent import RunningAgent
     from support.broker import ShippedBroker
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 3.0
 FLOOD_PER_S = 5000
 KEYFRAME_INTERVAL_S = 0.3

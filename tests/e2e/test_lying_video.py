@@ -25,6 +25,8 @@ from support.watching import EVERY, Recorder, gaps, viewer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+pytestmark = pytest.mark.alone
+
 MALLORY = SigningKey(b"m" * 32)
 VIEWER = "laptop"
 FPS = 30

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from mqcam_viewer.units import ReceivedUnit
     from support.broker import ShippedBroker
 
+pytestmark = pytest.mark.alone
+
 TIMEOUT_S = 40.0
 START_TIMEOUT_S = 15.0
 POLL_S = 0.05

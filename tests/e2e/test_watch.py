@@ -13,6 +13,8 @@ from support.watching import EVERY, drawn_ms, gaps, next_frame, number_of, numbe
 if TYPE_CHECKING:
     from support.broker import ShippedBroker
 
+pytestmark = pytest.mark.alone
+
 
 async def test_every_picture_arrives_once_and_in_order(
     broker: ShippedBroker, camera: RunningAgent

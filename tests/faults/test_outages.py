@@ -14,6 +14,8 @@ from support.watching import EVERY, Recorder, gaps, next_frame, numbers, viewer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.alone
+
 BROKER_DOWN_S = 10.0
 
 

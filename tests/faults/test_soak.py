@@ -20,6 +20,8 @@ from support.watching import next_frame, viewer
 if TYPE_CHECKING:
     from mqcam_viewer import Client
 
+pytestmark = pytest.mark.alone
+
 JOINS = 300
 AT_ONCE = 4
 WARM_UP = 300
