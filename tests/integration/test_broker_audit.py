@@ -10,7 +10,7 @@ import pytest
 from mqcam.broker import BrokerAddress
 from mqcam.credentials import Credentials, load_credentials
 from mqcam.errors import BrokerError, BrokerTooOld, UsageError
-from mqcam_broker.audit.caller import Account, Door, calling
+from mqcam_broker.audit.caller import HEARD_MAX_BYTES, Account, Door, calling
 from mqcam_broker.audit.findings import Finding, Verdict
 from mqcam_broker.audit.inspection import inspect
 from mqcam_broker.audit.packets import Letter
@@ -242,3 +242,28 @@ def test_a_file_that_others_may_read_is_refused(
     file.chmod(0o644)
     assert main(["audit", "mqtts://127.0.0.1:1", "--as", str(file)]) == 78
     assert "open to other users" in capsys.readouterr().err
+
+
+async def test_a_broker_that_floods_fills_no_memory() -> None:
+    topic = b"mqcam/v1/v/anna/in/front/AAECAwQFBgcICQoLDA0ODw"
+    body = len(topic).to_bytes(2) + topic + b"\0" + bytes(64 * 1024)
+    length = bytes([len(body) & 0x7F | 0x80, len(body) >> 7 & 0x7F | 0x80, len(body) >> 14])
+    letters = 1000
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(b"\x20\x03\0\0\0")
+        for _ in range(letters):
+            writer.write(b"\x30" + length + body)
+            await writer.drain()
+        writer.write(b"\xd0\0")
+        writer.close()
+
+    async with await asyncio.start_server(flood, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        door = Door(address=BrokerAddress.parse(f"mqtt://127.0.0.1:{port}"))
+        async with calling(door, Account(), client_id="audit") as caller:
+            await caller.catch_up()
+            heard = sum(len(letter.payload) for letter in caller.heard)
+            assert 0 < heard <= HEARD_MAX_BYTES
+            assert len(caller.heard) < letters

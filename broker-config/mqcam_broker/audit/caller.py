@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mqcam.errors import MalformedMessage
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 5.0
 LARGEST_PACKET_BYTES = 1024 * 1024
-HEARD_MAX = 5000
-"""Letters that one connection keeps; what comes beyond is only confirmed."""
+HEARD_MAX_BYTES = 8 * 1024 * 1024
+"""Topics and payloads that one connection keeps; what comes beyond is only confirmed."""
+PAYLOAD_KEPT_BYTES = 16 * 1024
+"""More than any letter of an audit has; the rest of a longer one is forgotten."""
+LETTER_BYTES = 512
+"""What keeping one costs beside its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class Caller:
         self._answers: dict[int, asyncio.Future[int | None]] = {}
         self._pong: asyncio.Future[int | None] | None = None
         self._last_packet = 0
+        self._heard_bytes = 0
         self._has_ended = False
         self._listening: asyncio.Task[None] | None = None
 
@@ -138,8 +143,10 @@ class Caller:
         elif isinstance(said, Delivery):
             if said.packet:
                 self._writer.write(packets.receipt(said.packet))
-            if len(self.heard) < HEARD_MAX:
-                self.heard.append(said.letter)
+            letter = replace(said.letter, payload=said.letter.payload[:PAYLOAD_KEPT_BYTES])
+            self._heard_bytes += len(letter.topic) + len(letter.payload) + LETTER_BYTES
+            if self._heard_bytes <= HEARD_MAX_BYTES:
+                self.heard.append(letter)
         elif said is Packet.PINGRESP and self._pong is not None and not self._pong.done():
             self._pong.set_result(packets.SUCCESS)
 
