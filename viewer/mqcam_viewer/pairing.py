@@ -22,6 +22,7 @@ from mqcam.errors import (
 )
 from mqcam.mqtt import MqttSession, Subscription
 from mqcam.protocol.codec import body_hash, decode, encode
+from mqcam.protocol.codes import Code
 from mqcam.protocol.envelope import Recipient
 from mqcam.protocol.messages import OFFLINE, Error, Message, Pair, Paired, Status
 from mqcam.protocol.topics import (
@@ -35,8 +36,6 @@ from mqcam.transport import Outgoing
 from mqcam.trust.envelope import ViewerEnvelope
 from mqcam.trust.keys import fingerprint
 from mqcam.trust.pairing import (
-    BUSY,
-    WAITS,
     WINDOW_S,
     Parties,
     device_proof,
@@ -149,7 +148,7 @@ class Pairing:
             text = f"{camera} signs with another key ({keys}) than the invitation names"
             ours = fingerprint(self._invitation.key)
             raise SessionError(
-                "changed-key",
+                Code.CHANGED_KEY.value,
                 f"{text} ({ours}): somebody may pose as it, or it was set up anew; have it invite "
                 "again",
             )
@@ -181,7 +180,7 @@ class Pairing:
             if isinstance(message, Paired) and self._is_ours(message, body_hash(body)):
                 return message
             if isinstance(message, Error) and message.re == body_hash(body):
-                if message.code not in {WAITS, BUSY}:
+                if message.code not in {Code.PAIRING_WAITS, Code.BUSY}:
                     raise SessionError(message.code, message.text)
                 if not is_heard:
                     self._tell(f"{camera}: {message.text}.")
@@ -237,9 +236,11 @@ class Pairing:
     def _silence(self, *, is_heard: bool) -> SessionError:
         camera = self._invitation.camera
         if is_heard:
-            return SessionError("no-answer", f"nobody at {camera} has said yes: begin anew there")
+            return SessionError(
+                Code.NO_ANSWER.value, f"nobody at {camera} has said yes: begin anew there"
+            )
         return SessionError(
-            "no-answer",
+            Code.NO_ANSWER.value,
             f"{camera} does not answer to this invitation: it was used, taken back, or is too old; "
             "have a new one made with 'mqcam-device pair'",
         )

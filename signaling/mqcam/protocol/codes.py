@@ -28,10 +28,15 @@ class Code(StrEnum):
     GONE = "gone"
     REPLACED = "replaced"
     REVOKED = "revoked"
+    UNKNOWN_KEY = "unknown-key"
+    CHANGED_KEY = "changed-key"
     NO_KEY = "no-key"
     SHUTDOWN = "shutdown"
     CLOSED = "closed"
     INTERNAL = "internal"
+    PAIRING_WAITS = "pairing-waits"
+    PAIRING_DECLINED = "pairing-declined"
+    PAIRING_CLOSED = "pairing-closed"
 
 
 class Drop(StrEnum):
@@ -79,10 +84,15 @@ _SENTENCES: dict[str, str] = {
     Code.GONE: "the other side lost its connection to the broker before it was connected to us",
     Code.REPLACED: "a newer session took this one over",
     Code.REVOKED: "the right to view was withdrawn; ask the camera's owner",
+    Code.UNKNOWN_KEY: "nobody vouches for the camera's key; ask its owner for a grant, or pair",
+    Code.CHANGED_KEY: "the camera's key is not the one it had; pair again if it was set up anew",
     Code.NO_KEY: "the other side's key is not known, or cannot be used; wait until it is online",
     Code.SHUTDOWN: "the other side was stopped",
     Code.CLOSED: "the session was closed",
     Code.INTERNAL: "the program made a mistake; look at its log",
+    Code.PAIRING_WAITS: "somebody at the camera must say yes: compare the fingerprint there",
+    Code.PAIRING_DECLINED: "somebody at the camera said no",
+    Code.PAIRING_CLOSED: "the pairing at the camera was ended before anybody said yes",
 }
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from mqcam.protocol.codes import Code, sentence
 from mqcam.protocol.messages import Error, Paired
 from mqcam.trust.keys import encode, fingerprint, signing_key_bytes
 from mqcam.trust.pins import AUTHORITY, REVOKED
@@ -30,22 +31,12 @@ WINDOW_S = 600.0
 PENDING_MAX = 4
 """Requests that wait for a person at a time; a further one is told so."""
 
-WAITS = "pairing-waits"
-DECLINED = "pairing-declined"
-CLOSED = "pairing-closed"
-BUSY = "busy"
-
 RESERVED = frozenset({AUTHORITY, REVOKED})
 """Names that mean something else in ``authorized_viewers``."""
 
 _KEY_BYTES = 32
 _VIEWER, _DEVICE = "viewer", "device"
-_TEXTS = {
-    WAITS: "somebody at the camera must say yes: compare the fingerprint there",
-    DECLINED: "somebody at the camera said no",
-    CLOSED: "the pairing at the camera was ended before anybody said yes",
-    BUSY: "too many ask at once: wait until somebody at the camera has answered them",
-}
+_CROWDED = "too many ask at once: wait until somebody at the camera has answered them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,10 +159,12 @@ class PairingDesk:
         if said is not None and said[0] == requested.re:
             return said[1]
         if not window.is_open:
-            return _error(requested, CLOSED)
+            return _error(requested, Code.PAIRING_CLOSED)
         if requested.key.peer in RESERVED:
-            return _error(requested, DECLINED, "no viewer may have this name: take another")
-        return _error(requested, WAITS if self._admit(window, requested) else BUSY)
+            text = "no viewer may have this name: take another"
+            return _error(requested, Code.PAIRING_DECLINED, text)
+        code = Code.PAIRING_WAITS if self._admit(window, requested) else Code.BUSY
+        return _error(requested, code, _CROWDED if code is Code.BUSY else "")
 
     def accept(self, number: int, now: float) -> list[Reply]:
         """Let one in, close the window for all others, and return what they are told.
@@ -202,7 +195,7 @@ class PairingDesk:
         window, request = self._waiting(number, now)
         if window is None or request is None:
             return []
-        return [self._refuse(window, request, DECLINED)]
+        return [self._refuse(window, request, Code.PAIRING_DECLINED)]
 
     def close(self) -> list[Reply]:
         """Close the window and return what those are told who wait; nothing is kept."""
@@ -231,9 +224,10 @@ class PairingDesk:
 
     def _dismiss(self, window: _Window) -> list[Reply]:
         window.is_open = False
-        return [self._refuse(window, each, CLOSED) for each in list(window.waiting)]
+        waiting = list(window.waiting)
+        return [self._refuse(window, each, Code.PAIRING_CLOSED) for each in waiting]
 
-    def _refuse(self, window: _Window, request: _Request, code: str) -> Reply:
+    def _refuse(self, window: _Window, request: _Request, code: Code) -> Reply:
         window.waiting.remove(request)
         reply = _error(request.requested, code)
         while len(window.said) >= PENDING_MAX:
@@ -252,8 +246,8 @@ class PairingDesk:
         )
 
 
-def _error(requested: PairRequested, code: str, text: str = "") -> Reply:
-    message = Error(n=0, code=code, text=text or _TEXTS[code], re=requested.re)
+def _error(requested: PairRequested, code: Code, text: str = "") -> Reply:
+    message = Error(n=0, code=code.value, text=text or sentence(code), re=requested.re)
     return Reply(key=requested.key, seal_key=requested.seal_key, message=message)
 
 

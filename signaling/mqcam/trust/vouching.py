@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN_KEY = "unknown-key"
-CHANGED_KEY = "changed-key"
 CERTIFICATES_MAX = 1024
 """Certificates whose signature was found good, remembered; a full memory forgets all."""
 
@@ -105,13 +103,13 @@ class DeviceTrust:
         because = f" ({flaw})" if flaw else ""
         if known is None:
             return Denial(
-                code=UNKNOWN_KEY,
+                code=Code.UNKNOWN_KEY.value,
                 text=f"nobody vouches for the key {fingerprint(key)} with which {device} signs"
                 f"{because}: it may be somebody else's camera, or somebody who poses as it; "
                 "ask its owner for a grant, or pair with it",
             )
         return Denial(
-            code=CHANGED_KEY,
+            code=Code.CHANGED_KEY.value,
             text=f"{device} signs with the key {fingerprint(key)}, was known by "
             f"{fingerprint(known)}, and no owner vouches for the new one{because}: somebody may "
             "pose as it. If it was set up anew, its owner runs 'mqcam-broker add-device --replace'"

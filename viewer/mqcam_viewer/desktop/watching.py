@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from mqcam.errors import BrokerError, SessionError, StreamEnded
+from mqcam.protocol.codes import Code
 
 from mqcam_viewer.desktop.converter import Converter
 from mqcam_viewer.desktop.events import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
 """Waits between tries to reach a camera for the first time; the last one repeats."""
 
-AWAY_CODES = frozenset({"offline", "unknown-camera", "unknown-key", "changed-key"})
+AWAY_CODES = frozenset({"offline", "unknown-camera", Code.UNKNOWN_KEY, Code.CHANGED_KEY})
 """Refusals after which the camera's next word is waited for."""
 
 FIRST_MEASURE_S = 0.3
