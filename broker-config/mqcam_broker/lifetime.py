@@ -5,7 +5,7 @@ It must not know who the viewer is; the present comes in as an argument.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from mqcam.errors import UsageError
 
@@ -34,10 +34,10 @@ def last_second(until: str | None, days: int | None, *, now: datetime) -> int | 
 def _end(until: str) -> datetime:
     try:
         moment = datetime.fromisoformat(until)
-    except ValueError as error:
+        if len(until) <= DATE_CHARS:
+            moment = moment.replace(hour=23, minute=59, second=59)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the latter in the years 1 and 9999
         raise UsageError(
             f"{until!r} is no date", "write it as 2027-03-31, or as 2027-03-31T18:00"
         ) from error
-    if len(until) <= DATE_CHARS:
-        moment = moment.replace(hour=23, minute=59, second=59)
-    return moment.astimezone()

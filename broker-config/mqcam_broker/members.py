@@ -12,9 +12,12 @@ from typing import Self, get_args
 
 from mqcam.credentials import Kind
 from mqcam.errors import ConfigError, Problem, SetupError, UsageError
+from mqcam.protocol.fields import SECOND_MAX
 from mqcam.protocol.topics import is_id
 from mqcam.trust.documents import RIGHTS, is_pattern, is_serial
 from mqcam.trust.keys import is_signing_key
+
+from mqcam_broker.names import OWNER
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -64,6 +67,8 @@ class Members:
         """Read what ``text`` wrote; raise ConfigError with every line that cannot be read."""
         by_name: dict[str, Member] = {}
         problems: list[Problem] = []
+        if not text.strip("\0 \n"):  # what a disk leaves of a file that it lost: ours begins with #
+            problems.append(Problem(file=file, key="member", message="is empty: take a backup's"))
         for number, line in enumerate(text.splitlines(), start=1):
             if not line or line.startswith("#"):
                 continue
@@ -128,7 +133,7 @@ def _member(line: str) -> Member | None:
     if kind is None or len(words) != _FIELDS[kind]:
         return None
     name, password_hash, key, serial = words[1:_BASE]
-    is_known = is_id(name) and password_hash.startswith("$7$")
+    is_known = is_id(name) and name != OWNER and password_hash.startswith("$7$")
     if not (is_known and is_signing_key(key) and is_serial(serial)):
         return None
     member = Member(kind=kind, name=name, password_hash=password_hash, key=key, serial=serial)
@@ -139,7 +144,8 @@ def _granted(member: Member, cameras: str, rights: str, end: str) -> Member | No
     patterns, words = tuple(cameras.split(",")), tuple(rights.split(","))
     if not (all(map(is_pattern, patterns)) and set(words) <= set(RIGHTS)):
         return None
-    if end != _NEVER and not (end.isascii() and end.isdecimal()):
+    is_second = end.isascii() and end.isdecimal() and len(end) <= len(str(SECOND_MAX))
+    if end != _NEVER and not (is_second and int(end) <= SECOND_MAX):
         return None
     expires = None if end == _NEVER else int(end)
     return dataclasses.replace(member, cameras=patterns, rights=words, expires=expires)

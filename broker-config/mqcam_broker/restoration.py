@@ -6,11 +6,13 @@ names that we know are taken, and their owners and modes are ours.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import tarfile
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mqcam.errors import DocumentRefused, SetupError
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from mqcam_broker.directory import BrokerDirectory
 
 CONTENTS_MAX_BYTES = 16 * 1024
+ARCHIVE_MAX_BYTES = 4 * FILE_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +84,9 @@ def restore(
 def read_archive(archive: Path) -> tuple[Contents, dict[str, bytes]]:
     """Return what an archive holds; raise SetupError for anything that we did not put there."""
     files: dict[str, bytes] = {}
+    content = io.BytesIO(read_bounded(archive, limit_bytes=ARCHIVE_MAX_BYTES))
     try:
-        with tarfile.open(archive, mode="r:") as tar:  # uncompressed: nothing in it can swell
+        with tarfile.open(fileobj=content, mode="r:") as tar:  # uncompressed: nothing can swell
             for entry in tar:
                 if entry.name in files or entry.name not in (CONTENTS, *MODES):
                     raise _damaged(archive, f"it holds {entry.name[:80]!r}, which is none of ours")
@@ -104,6 +108,7 @@ def _read_contents(archive: Path, text: bytes) -> Contents:
                 f"{archive} is a backup of another version of mqcam", "restore it with that one"
             )
         contents = Contents(**{each.name: values[each.name] for each in fields(Contents)})
+        datetime.fromisoformat(contents.made)  # shown on a terminal, so nothing else
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(archive, f"its {CONTENTS} cannot be read") from error
     kinds = {each.name: int if each.type == "int" else str for each in fields(Contents)}

@@ -41,6 +41,10 @@ class BrokerDecisions:
                 yield "addresses", str(error)
         if self.shared_user is not None and not self.existing:
             yield "shared_user", "only an existing broker has one; delete the line"
+        if self.shared_user is not None and not (
+            self.shared_user and self.shared_user.isprintable()
+        ):
+            yield "shared_user", "is one line of text"  # it goes into rules that somebody pastes
         if not is_id(self.namespace):
             yield "namespace", "use 1 to 64 letters (A-Z), digits, '-' and '_'"
 

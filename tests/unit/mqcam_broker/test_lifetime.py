@@ -33,6 +33,8 @@ def test_a_moment_may_name_its_zone() -> None:
         ("2027-02-01", None, "is over"),
         ("tomorrow", None, "is no date; write it as 2027-03-31"),
         ("31.3.2027", None, "is no date"),
+        ("9999-12-31T23:59:59-14:00", None, "is no date"),
+        ("0001-01-01T00:00:00+14:00", None, "is no date"),
         (None, 0, "give a number from 1"),
         (None, 10**9, "give a number from 1"),
     ],

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.errors import ConfigError, SetupError, UsageError
+from mqcam.protocol.fields import SECOND_MAX
 from mqcam.trust.documents import RIGHTS
 from mqcam.trust.keys import SigningKey
 from mqcam_broker.members import KINDS, Member, Members
+from mqcam_broker.names import OWNER
 
 if TYPE_CHECKING:
     from mqcam.credentials import Kind
@@ -78,6 +80,9 @@ def test_every_damaged_line_is_reported() -> None:
         (" -", " tomorrow"),
         (" -", ""),
         ("$7$", "$6$"),
+        (" -", f" {SECOND_MAX + 1}"),
+        (" -", " " + "9" * 5000),
+        (" ann ", f" {OWNER} "),
         ("viewer", "visitor"),
     ],
 )
@@ -86,6 +91,13 @@ def test_a_line_is_right_in_every_field_or_refused(damage: tuple[str, str]) -> N
     Members.parse(line, file="members")
     with pytest.raises(ConfigError, match="the line is damaged"):
         Members.parse(line.replace(*damage), file="members")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\0" * 4096])
+def test_a_file_that_a_disk_lost_does_not_mean_that_nobody_may_come_in(text: str) -> None:
+    """The next member would be the only one, and all others shut out."""
+    with pytest.raises(ConfigError, match="is empty"):
+        Members.parse(text, file="members")
 
 
 def test_a_line_without_a_key_says_how_to_get_one() -> None:

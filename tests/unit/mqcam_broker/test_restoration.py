@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import os
 import pwd
 import tarfile
@@ -16,7 +17,7 @@ from mqcam_broker.creation import Plan, create
 from mqcam_broker.decree import change_state, read_state, revoke
 from mqcam_broker.directory import BrokerDirectory
 from mqcam_broker.membership import Admission, add_member
-from mqcam_broker.restoration import Restored, read_archive, restore
+from mqcam_broker.restoration import ARCHIVE_MAX_BYTES, Restored, read_archive, restore
 from mqcam_broker.settings import BrokerDecisions
 
 if TYPE_CHECKING:
@@ -152,6 +153,36 @@ def test_an_incomplete_archive_leaves_nothing(
     with pytest.raises(MqcamError, match=r"ca\.key is missing"):
         back(place, packed(tmp_path / "part.tar", entries))
     assert not place.path.exists()
+
+
+def test_a_pipe_in_the_place_of_an_archive_is_refused_at_once(
+    place: BrokerDirectory, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.tar")
+    with pytest.raises(OSError, match="not a regular file"):
+        back(place, tmp_path / "pipe.tar")
+
+
+def test_an_archive_that_fills_the_memory_is_refused(
+    place: BrokerDirectory, tmp_path: Path
+) -> None:
+    """Its header alone may say that it goes on for gigabytes."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 8 * 1024**3 - 1
+    with (tmp_path / "huge.tar").open("wb") as file:
+        file.write(header.tobuf())
+        file.truncate(ARCHIVE_MAX_BYTES + 1)
+    with pytest.raises(OSError, match="is bigger than"):
+        back(place, tmp_path / "huge.tar")
+
+
+def test_what_an_archive_says_of_itself_moves_no_cursor(
+    archive: Path, place: BrokerDirectory, tmp_path: Path
+) -> None:
+    contents = {**dataclasses.asdict(read_archive(archive)[0]), "made": "\x1b[2Jyesterday"}
+    file = packed(tmp_path / "evil.tar", {CONTENTS: json.dumps(contents).encode()})
+    with pytest.raises(SetupError, match=r"backup\.json cannot be read"):
+        back(place, file)
 
 
 def test_an_archive_of_a_later_version_is_refused(place: BrokerDirectory, tmp_path: Path) -> None:

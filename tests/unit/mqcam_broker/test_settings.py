@@ -22,6 +22,10 @@ def test_what_was_written_is_read_back(namespace: str) -> None:
         ("addresses: ['nas.local']", "must begin with"),
         ("addresses: ['mqtts://nas.local']\nnamespace: a/b", "namespace: use 1 to 64"),
         ("addresses: ['mqtts://nas.local']\nnamespac: x", "namespace"),
+        (
+            "addresses: ['mqtts://nas.local']\nexisting: true\nshared_user: \"ha\\nuser x\"",
+            "shared_user: is one line",
+        ),
     ],
 )
 def test_what_an_owner_may_mistype_is_explained(text: str, says: str) -> None:
