@@ -152,7 +152,7 @@ class World:
             raise AssertionError("a timer that never rests")
         self.in_flight.clear()
         self.forger.drafts.clear()
-        self._viewers._good.clear()
+        self._viewers._signers._good.clear()
         self._obey_device([self.device.birth()])
         self._deliver()
 
@@ -181,7 +181,7 @@ class World:
             "waiting": (len(admission.waiting), LIMITS.waiting_sessions),
             "held": (max(held, default=0), LIMITS.held_messages),
             "quota": (len(admission._quota), LIMITS.quota_names),
-            "good grants": (len(self._viewers._good), GRANTS_MAX),
+            "good grants": (len(self._viewers._signers._good), GRANTS_MAX),
             "devices": (len(viewer._presence._devices), LIMITS.devices),
             "sealing keys": (len(self.viewer_seal._sealing), 2 * SESSIONS_MAX),
             "effects": (len(engine._effects) + len(viewer._engine._effects), 0),

@@ -12,6 +12,7 @@ from mqcam.protocol.codes import Code
 from mqcam.protocol.verdict import Denial
 from mqcam.trust.documents import RIGHTS, Grant, read_grant
 from mqcam.trust.keys import fingerprint
+from mqcam.trust.signers import Signers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +40,13 @@ class ViewerTrust:
         authorized: AuthorizedViewers,
         second: Callable[[], int | None],
     ) -> None:
-        self._namespace = namespace
         self._device = device
-        self._owner = owner
         self._authorized = authorized
         self._second = second
         self._revoked: frozenset[str] = frozenset()
-        self._good: dict[tuple[str, str], Grant] = {}
+        self._signers = Signers(
+            read_grant, namespace=namespace, owner=owner, known=authorized, good_max=GRANTS_MAX
+        )
 
     def obey(self, revoked: frozenset[str]) -> None:
         """Take the serials that the owner has revoked."""
@@ -96,23 +97,12 @@ class ViewerTrust:
         return next((why for why, is_true in objections.items() if is_true), "")
 
     def _read(self, text: str) -> Grant | Denial:
-        signers = (*filter(None, (self._owner,)), *self._authorized.authorities)
-        if not signers:
+        if not self._signers.keys:
             return _denied("this camera has no owner whose grants it knows: pair with it")
-        refusals: list[DocumentRefused] = []
-        for signer in signers:
-            try:
-                grant = self._good.get((signer, text)) or read_grant(
-                    text, owner=signer, namespace=self._namespace
-                )
-            except DocumentRefused as error:
-                refusals.append(error)
-            else:
-                if len(self._good) >= GRANTS_MAX:
-                    self._good.clear()
-                self._good[signer, text] = grant
-                return grant
-        return _denied(f"{refusals[0]}: ask the camera's owner for a new one")
+        try:
+            return self._signers.read(text)
+        except DocumentRefused as error:
+            return _denied(f"{error}: ask the camera's owner for a new one")
 
 
 def _denied(text: str) -> Denial:

@@ -16,6 +16,7 @@ from mqcam.trust.documents import read_certificate
 from mqcam.trust.keys import fingerprint
 from mqcam.trust.pins import KnownDevice
 from mqcam.trust.scribe import Scribe
+from mqcam.trust.signers import Signers
 
 if TYPE_CHECKING:
     from mqcam.trust.documents import Certificate
@@ -35,11 +36,15 @@ class DeviceTrust:
     """
 
     def __init__(self, *, namespace: str, owner: str | None, known: KnownDevices) -> None:
-        self._namespace = namespace
-        self._owner = owner
         self._known = known
         self._revoked: frozenset[str] = frozenset()
-        self._good: dict[tuple[str, str], Certificate] = {}
+        self._signers = Signers(
+            read_certificate,
+            namespace=namespace,
+            owner=owner,
+            known=known,
+            good_max=CERTIFICATES_MAX,
+        )
         self._told: set[tuple[str, str]] = set()
         self._trouble = ""
         self._scribe = Scribe(self._save, name="known devices")
@@ -81,23 +86,15 @@ class DeviceTrust:
         """Return the certificate if it vouches for this name and key, else why it does not."""
         if not text:
             return None, ""
-        signers = (*filter(None, (self._owner,)), *self._known.authorities)
-        flaw = "this viewer knows no owner whose certificates count"
-        for signer in signers:
-            try:
-                found = self._good.get((signer, text)) or read_certificate(
-                    text, owner=signer, namespace=self._namespace
-                )
-            except DocumentRefused as error:
-                flaw = error.text
-                continue
-            if len(self._good) >= CERTIFICATES_MAX:
-                self._good.clear()
-            self._good[signer, text] = found
-            if (found.name, found.key) == (device, key):
-                return found, ""
-            return None, f"the certificate that it shows is made for {found.name} or another key"
-        return None, flaw
+        if not self._signers.keys:
+            return None, "this viewer knows no owner whose certificates count"
+        try:
+            found = self._signers.read(text)
+        except DocumentRefused as error:
+            return None, error.text
+        if (found.name, found.key) == (device, key):
+            return found, ""
+        return None, f"the certificate that it shows is made for {found.name} or another key"
 
     def _refusal(self, device: str, key: str, known: str | None, flaw: str) -> Denial:
         because = f" ({flaw})" if flaw else ""

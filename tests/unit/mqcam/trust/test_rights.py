@@ -159,7 +159,7 @@ def test_good_grants_are_remembered_within_a_bound(path: Path) -> None:
         key = SigningKey(number.to_bytes(32, "big")).public
         grant = replace(GRANT, key=key).issue(OWNER, "mqcam")
         assert judge.authorize("laptop", key, grant) == VIEW
-    assert len(judge._good) <= GRANTS_MAX
+    assert len(judge._signers._good) <= GRANTS_MAX
 
 
 def test_entry_at_the_camera_counts_before_a_grant_and_a_grant_where_the_entry_has_another_key(
