@@ -17,6 +17,7 @@ MqcamError
 │   ├── BrokerUnreachable    no address answered
 │   ├── BrokerTimeout        an answer did not come in time
 │   ├── BrokerRefused        user, password or client id were not accepted
+│   │   └── AccountRefused       the account is unknown there, or was removed
 │   ├── BrokerTlsError       the broker's certificate was not accepted
 │   ├── BrokerTooOld         the broker speaks no MQTT 5
 │   ├── PublishRefused       the broker's access rules forbid this topic
@@ -199,6 +200,10 @@ class BrokerRefused(BrokerError):
     """The broker did not accept the user, the password or the client id."""
 
     retryable = False
+
+
+class AccountRefused(BrokerRefused):
+    """The broker knows no such account, or not with this password."""
 
 
 class BrokerTlsError(BrokerError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import credentials_of
 from mqcam.driver import Driver, outgoing
-from mqcam.errors import SessionError
+from mqcam.errors import AccountRefused, SessionError
 from mqcam.ice import IceSettings
 from mqcam.mqtt import MqttSession, Subscription
 from mqcam.ownerlink import OwnerLink
@@ -35,6 +35,7 @@ from mqcam.trust.keystore import with_password
 
 from mqcam_viewer.frames import MAX_WAITING
 from mqcam_viewer.presence import Presence
+from mqcam_viewer.standing import Standing, for_guest
 from mqcam_viewer.stream import Stream
 from mqcam_viewer.trust import Trust
 
@@ -100,6 +101,7 @@ class Client:
             is_hasty=True,
         )
         self._on_broker = on_broker
+        self.standing = Standing()
         self._broker = MqttSession(
             self._owner.settings,
             client_id=new_client_id(self._credentials.name, secrets.token_bytes(CLIENT_ID_BYTES)),
@@ -128,6 +130,9 @@ class Client:
         self._running = asyncio.create_task(self._broker.run(), name="broker session")
         try:
             await self._broker.wait_connected(CONNECT_S)
+        except AccountRefused as error:
+            await self.close()
+            raise for_guest(error) from error
         except BaseException:
             await self.close()
             raise
@@ -252,6 +257,7 @@ class Client:
 
     def _broker_changed(self, state: BrokerState) -> None:
         self._owner.note(state)
+        self.standing.note(state)
         if self._on_broker is not None:
             self._on_broker(state)
 

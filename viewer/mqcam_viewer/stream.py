@@ -18,6 +18,7 @@ from mqcam.log import fields
 from mqcam_viewer.frames import MAX_WAITING, FrameQueue
 from mqcam_viewer.ingress import UnitWish
 from mqcam_viewer.session import Session
+from mqcam_viewer.standing import ACCOUNT_REFUSED
 from mqcam_viewer.statistics import FrameStatistics, Report, percentiles
 from mqcam_viewer.units import ReceivedUnit
 
@@ -48,6 +49,7 @@ FINAL_CODES = frozenset(
         "revoked",
         "unsupported-version",
         "not-acceptable",
+        ACCOUNT_REFUSED,
     }
 )
 """Ends that another try cannot cure."""
@@ -293,9 +295,7 @@ class Stream:
             logger.info("watching again", extra=fields(camera=self.camera, reason=why.text))
             self._on_trouble(why)
             if not is_final(end):
-                if end is not None:
-                    await self._client.until_present(self.camera)
-                end = await self._replace()
+                end = await self._recover(self._current)
             if is_final(end):
                 self._end = StreamEnded(end.code, end.text)
                 self._frames.end(self._end)
@@ -317,6 +317,28 @@ class Stream:
             if silent_s >= SILENCE_S:
                 return
             await asyncio.wait({running.task}, timeout=SILENCE_S - silent_s)
+
+    async def _recover(self, running: Running) -> SessionError | None:
+        """Make a new session; returns why that failed, or cannot help.
+
+        A broker that refuses us ends what has stopped, never a video that may still come back.
+        """
+        returning = asyncio.create_task(self._return(running), name=f"return of {self.camera}")
+        refused = asyncio.create_task(self._client.standing.until_refused(), name="refused")
+        tasks = {returning, refused}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({returning, running.task}, return_when=asyncio.FIRST_COMPLETED)
+            return returning.result() if returning.done() else refused.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _return(self, running: Running) -> SessionError | None:
+        if running.task.done():
+            await self._client.until_present(self.camera)
+        return await self._replace()
 
     async def _replace(self) -> SessionError | None:
         """Make a new session before the old one is broken; returns why that failed."""

@@ -8,7 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from mqcam.errors import BrokerError, BrokerRefused, BrokerTooOld, BrokerUnreachable
+from mqcam.errors import (
+    AccountRefused,
+    BrokerError,
+    BrokerRefused,
+    BrokerTooOld,
+    BrokerUnreachable,
+)
 
 if TYPE_CHECKING:
     from mqcam.transport import Incoming, Outgoing
@@ -67,7 +73,7 @@ def refusal(code: int, reason: str, address: str) -> BrokerError:
             "the account is unknown there or was removed: look with 'mqcam-broker list' on the "
             "broker; if it is missing, add it again and copy the new file"
         )
-        return BrokerRefused(sentence, address=address)
+        return AccountRefused(sentence, address=address)
     if code in REFUSALS:
         sentence = f"it does not let us in ({reason}): check user, password and client id"
         return BrokerRefused(sentence, address=address)

@@ -25,6 +25,7 @@ from mqcam_viewer.desktop.events import (
     PictureReady,
     Playing,
 )
+from mqcam_viewer.standing import ACCOUNT_REFUSED
 from mqcam_viewer.stream import FINAL_CODES
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Watching:
         self._times: deque[tuple[float, float | None]] = deque(maxlen=MAX_TIMES)
 
     async def run(self) -> None:
-        """Reach the camera, show it, and begin again after each end; returns when refused."""
+        """Reach the camera, show it, and begin again after each end; ends when the camera refuses."""
         self._tell(Connecting(camera=self._camera))
         failures = 0
         while True:
@@ -77,11 +78,16 @@ class Watching:
                 async with stream:
                     failures = 0
                     await self._show(stream)
-            except (SessionError, StreamEnded, BrokerError) as error:
+            except (SessionError, StreamEnded, BrokerError) as failure:
+                refusal = self._client.standing.refusal
+                error = refusal if refusal and isinstance(failure, BrokerError) else failure
                 code = error.code if isinstance(error, SessionError | StreamEnded) else "broker"
                 is_final = code in FINAL_CODES
                 self._interrupted(code, str(error), is_final=is_final)
-                if is_final:
+                if code == ACCOUNT_REFUSED:
+                    await self._client.standing.until_let_in()
+                    self._tell(Connecting(camera=self._camera))
+                elif is_final:
                     return
                 await self._until_worth_a_try(code, failures)
                 failures += 1

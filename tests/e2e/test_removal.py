@@ -1,0 +1,58 @@
+"""A viewer who is removed while he watches learns it, though the broker shuts him out first."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from mqcam.errors import AccountRefused
+from mqcam_viewer.standing import ACCOUNT_REFUSED, SHUT_OUT
+from support.agent import SMALL, RunningAgent
+from support.watching import next_frame, viewer
+
+if TYPE_CHECKING:
+    from support.broker import ShippedBroker
+
+TIMEOUT_S = 30.0
+
+
+async def test_a_stream_of_somebody_removed_ends_and_says_why(own_broker: ShippedBroker) -> None:
+    with RunningAgent(own_broker, settings=SMALL) as camera:
+        async with viewer(own_broker) as client, client.watch(camera.name) as stream:
+            await next_frame(stream)
+            await asyncio.to_thread(own_broker.command, "remove", "laptop")
+            async with asyncio.timeout(TIMEOUT_S):
+                end = await stream.ended()
+        with pytest.raises(AccountRefused, match="ask its owner"):
+            await viewer(own_broker).__aenter__()
+
+    assert (end.code, end.text) == (ACCOUNT_REFUSED, SHUT_OUT)
+
+
+@pytest.mark.parametrize("verb", [("probe", "--seconds", "0", "--live"), ("record",)])
+def test_a_command_of_somebody_removed_fails_with_a_sentence(
+    own_broker: ShippedBroker, verb: tuple[str, ...]
+) -> None:
+    credentials = own_broker.credentials("viewer", "laptop")
+    with RunningAgent(own_broker, settings=SMALL) as camera:
+        command = [sys.executable, "-m", "mqcam_viewer.cli", verb[0], camera.name, *verb[1:]]
+        process = subprocess.Popen(
+            [*command, "--loopback", "--credentials", str(credentials)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=own_broker.root,
+        )
+        try:
+            asyncio.run(camera.until(lambda status: status["viewers"] == 1))
+            own_broker.command("remove", "laptop")
+            _, errors = process.communicate(timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+            process.wait()
+
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == f"mqcam-viewer: {SHUT_OUT}"
