@@ -101,6 +101,7 @@ class App:
             key=self._trust.identity.public,
             seal_key=self._trust.envelope.seal_key,
             certificate=self._trust.certificate,
+            proven=self._trust.authorized.names,
             allow_loopback=settings.ice.loopback,
         )
         self.agent = Agent(
@@ -131,6 +132,7 @@ class App:
             self._trust.owner,
             credentials.broker_settings(),
             readdress=lambda where: self._session.readdress(where),  # noqa: PLW0108 - made below
+            probe=lambda where, tell: self._session.probe(where, tell),  # noqa: PLW0108 - made below
             kept=state_dir / PLACE_FILE.format(name=credentials.name),
         )
         self._session = self._broker_session(settings, credentials, endpoint)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mqcam.broker import BrokerSettings, BrokerState
+    from mqcam.errors import BrokerError
     from mqcam.transport import Incoming
     from mqcam.trust.obedience import OwnerWord
     from mqcam.whereabouts import Timer
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class OwnerLink:
     """Join the owner's word and one broker session.
 
-    ``given``, ``readdress``, ``kept``, ``patience_s`` and ``is_hasty`` are those of `Whereabouts`.
+    ``given``, ``readdress``, ``probe``, ``kept``, ``patience_s`` and ``is_hasty`` are those of
+    `Whereabouts`.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class OwnerLink:
         given: BrokerSettings,
         *,
         readdress: Callable[[BrokerSettings], None],
+        probe: Callable[[BrokerSettings, Callable[[BrokerError | None], None]], None],
         kept: Path | None = None,
         patience_s: float = PATIENCE_S,
         is_hasty: bool = False,
@@ -43,6 +46,7 @@ class OwnerLink:
             given,
             remembered=owner.state,
             readdress=readdress,
+            probe=probe,
             call_later=call_later or _call_later,
             kept=kept,
             aside=_aside,

@@ -3,7 +3,8 @@
 It must not know MQTT or clocks: it is told how the connection stands, and calls who reconnects.
 The owner's word counts first. Where nobody answers there for a minute, the places of before are
 tried, then the new ones again, turn and turn about: a typing mistake of the owner shuts nobody out
-for ever, and a broker that moves back is found.
+for ever, and a broker that moves back is found. Whoever is at a place of before has the owner's
+probed every minute and goes as soon as it lets us in: else some would stay where others are not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mqcam.broker import BrokerAddress
-from mqcam.errors import BrokerAddressError, MalformedMessage
+from mqcam.errors import BrokerAddressError, BrokerRefused, MalformedMessage
 from mqcam.files import read_bounded, reason, write_atomically
 from mqcam.log import fields
 from mqcam.protocol.fields import read_object
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mqcam.broker import BrokerSettings, BrokerState
+    from mqcam.errors import BrokerError
     from mqcam.trust.ownerstate import OwnerState
 
 logger = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 60.0
 """How long the places of one side are tried before the other side's turn."""
+LOOK_S: Final = 60.0
+"""How often the owner's place is probed from another one."""
 ADDRESS_LIMIT: Final = 16
 CA_LIMIT_CHARS: Final = 32_000
 
@@ -55,10 +59,13 @@ class Whereabouts:
 
     ``given`` is what the credentials say, ``remembered`` the owner's last word, which counts from
     the start. ``readdress`` gets other settings each time that the
-    session shall look elsewhere. ``kept`` is a file for the last place that worked, which is where
+    session shall look elsewhere; ``probe`` finds out whether a place would let us in and calls
+    back with None or why not. ``kept`` is a file for the last place that worked, which is where
     to return to after a later move: None keeps nothing over a restart. The constructor reads it;
-    ``aside`` runs what writes it, beside the event loop. ``is_hasty``: where the owner's place
-    refuses us, the one of before is tried at once, because a person waits.
+    ``aside`` runs what writes it, beside the event loop. ``is_hasty``: where the owner's place is
+    of no use (its certificate, its version), the one of before is tried at once, because a person
+    waits; where it does not know us, no other is: whoever was removed there has nothing to look
+    for at one that did not hear of it.
     """
 
     def __init__(
@@ -68,17 +75,21 @@ class Whereabouts:
         remembered: OwnerState,
         readdress: Callable[[BrokerSettings], None],
         call_later: Callable[[float, Callable[[], None]], Timer],
+        probe: Callable[[BrokerSettings, Callable[[BrokerError | None], None]], None],
         kept: Path | None = None,
         aside: Callable[[Callable[[], None]], object] = lambda work: work(),
         patience_s: float = PATIENCE_S,
+        look_s: float = LOOK_S,
         is_hasty: bool = False,
     ) -> None:
         self._given = given
         self._readdress = readdress
         self._call_later = call_later
+        self._probe = probe
         self._kept = kept
         self._aside = aside
         self._patience_s = patience_s
+        self._look_s = look_s
         self._is_hasty = is_hasty
         self._original = Place(addresses=given.addresses, ca=given.ca_pem)
         self._last_good = Place() if kept is None else _read(kept)
@@ -111,14 +122,18 @@ class Whereabouts:
             self._is_turn_told = False
             self._disarm()
             self._remember()
+            if self._told is not None and not self._is_at_new:
+                self._arm(self._look_s, self._look)
         elif self._told is not None:
             if was_connected and not self._is_at_new:
                 self._is_at_new = True
                 self._go()
             elif self._is_hasty and self._is_at_new and _is_refusal(state):
-                self._turn()
+                self._disarm()
+                if not isinstance(state.error, BrokerRefused):
+                    self._turn()
             elif self._timer is None:
-                self._arm()
+                self._arm(self._patience_s, self._turn)
 
     def close(self) -> None:
         """Look no further."""
@@ -129,7 +144,7 @@ class Whereabouts:
         self._readdress(self.settings)
         self._disarm()
         if self._told is not None:
-            self._arm()
+            self._arm(self._patience_s, self._turn)
 
     def _turn(self) -> None:
         self._disarm()
@@ -145,8 +160,24 @@ class Whereabouts:
             )
         self._go()
 
-    def _arm(self) -> None:
-        self._timer = self._call_later(self._patience_s, self._turn)
+    def _look(self) -> None:
+        """Have the owner's place probed while another one serves us."""
+        told = self._told
+        self._arm(self._look_s, self._look)
+        self._probe(self._new(), lambda error: self._looked(told, error))
+
+    def _looked(self, told: Place | None, error: BrokerError | None) -> None:
+        is_late = told != self._told or told is None
+        if is_late or self._is_at_new or not self._is_connected:
+            return
+        if error is None or (self._is_hasty and isinstance(error, BrokerRefused)):
+            self._is_at_new = True
+            logger.info("the broker answers where the owner says: going there")
+            self._go()
+
+    def _arm(self, delay_s: float, work: Callable[[], None]) -> None:
+        self._disarm()
+        self._timer = self._call_later(delay_s, work)
 
     def _disarm(self) -> None:
         if self._timer is not None:

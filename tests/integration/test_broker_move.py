@@ -38,8 +38,10 @@ class Moving(Watched):
             remembered=state,
             readdress=self._readdress,
             call_later=lambda delay_s, call: asyncio.get_running_loop().call_later(delay_s, call),
+            probe=lambda where, tell: self.session.probe(where, tell),  # noqa: PLW0108 - made below
             kept=kept,
             patience_s=patience_s,
+            look_s=SHORT_S,
         )
         self.session = MqttSession(
             self.whereabouts.settings,
@@ -154,6 +156,35 @@ async def test_whoever_went_back_finds_the_new_broker_when_the_old_one_ends() ->
             await new.start()
             await old.kill()
             await mover.until_at(new)
+
+
+async def test_whoever_went_back_goes_to_the_new_broker_once_it_runs_though_the_old_one_does() -> (
+    None
+):
+    """The old connection serves until the new broker lets us in."""
+    async with running_mosquitto() as old, running_mosquitto() as new:
+        await new.kill()
+        async with moving(settings(old.url)) as mover:
+            await mover.until_at(old)
+            mover.whereabouts.obey(OwnerState(number=1, brokers=(new.url,)))
+            await mover.until(lambda _: not mover.session.state.connected)
+            await mover.until_at(old)
+            states = len(mover.states)
+            await new.start()
+            await mover.until_at(new)
+            assert [state.connected for state in mover.states[states:]] == [False, True]
+            assert "mover-probe" not in old.log
+
+
+async def test_a_probe_leaves_the_broker_in_peace_that_is_also_the_one_in_use() -> None:
+    async with running_mosquitto() as broker, watched(settings(broker.url)) as both:
+        await both.until(lambda _: both.session.state.connected)
+        found = asyncio.get_running_loop().create_future()
+        both.session.probe(settings(broker.url), found.set_result)
+        assert await asyncio.wait_for(found, PATIENCE_S) is None
+        both.session.probe(settings(f"mqtt://127.0.0.1:{free_port()}"), lambda _: None)
+        assert both.session.state.connected
+        assert both.session.state.reconnects == 0
 
 
 async def test_after_a_restart_the_new_broker_is_first_and_the_old_one_is_found_too() -> None:

@@ -53,6 +53,7 @@ class World:
             self.word,
             BrokerSettings(addresses=(BrokerAddress.parse(OLD),), username="u", password="p"),
             readdress=lambda where: self.went.append([str(each) for each in where.addresses]),
+            probe=lambda _where, _tell: None,
             call_later=self._later,
         )
 

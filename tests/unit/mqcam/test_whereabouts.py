@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.broker import BrokerAddress, BrokerSettings, BrokerState
-from mqcam.errors import BrokerRefused
+from mqcam.errors import BrokerRefused, BrokerTlsError, BrokerUnreachable
 from mqcam.trust.ownerstate import OwnerState
 from mqcam.whereabouts import Whereabouts
 from support.certificates import Authority
@@ -12,6 +12,8 @@ from support.certificates import Authority
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from mqcam.errors import BrokerError
 
 OLD, NEW, NEWER = "mqtts://old:8883", "mqtts://new:8883", "mqtts://newer:8883"
 PINNED, BUNDLE = Authority("pinned").pem, Authority("bundle").pem
@@ -43,6 +45,7 @@ class World:
     ) -> None:
         self.went: list[BrokerSettings] = []
         self.calls: list[Call] = []
+        self.probes: list[tuple[BrokerSettings, Callable[[BrokerError | None], None]]] = []
         given = BrokerSettings(
             addresses=(BrokerAddress.parse(OLD),), username="u", password="p", ca_pem=ca
         )
@@ -51,6 +54,7 @@ class World:
             remembered=remembered or OwnerState(),
             readdress=self.went.append,
             call_later=self._later,
+            probe=lambda where, tell: self.probes.append((where, tell)),
             kept=kept,
             is_hasty=is_hasty,
         )
@@ -71,6 +75,16 @@ class World:
         work, call.work = call.work, None
         assert work is not None
         work()
+
+    def answer(self, error: BrokerError | None) -> None:
+        """Let the last probe end."""
+        self.probes[-1][1](error)
+
+    def go_back(self) -> None:
+        """Move to where nobody is, and end at the old place."""
+        self.whereabouts.obey(MOVED)
+        self.pass_a_minute()
+        self.whereabouts.note(UP)
 
     @property
     def places(self) -> list[tuple[list[str], str | None]]:
@@ -114,15 +128,47 @@ def test_the_old_place_may_have_a_certificate_of_either_authority() -> None:
     assert world.places[-1] == ([OLD], PINNED + BUNDLE)
 
 
-def test_whoever_went_back_stays_until_the_next_loss() -> None:
+def test_whoever_went_back_tries_the_new_place_after_the_next_loss() -> None:
     world = World()
-    world.whereabouts.obey(MOVED)
-    world.pass_a_minute()
-    world.whereabouts.note(UP)
-    assert world.waiting == []
+    world.go_back()
     world.whereabouts.note(DOWN)
     assert [places for places, _ in world.places] == [[NEW], [OLD], [NEW]]
     assert len(world.waiting) == 1
+
+
+def test_from_the_old_place_the_new_one_is_probed_every_minute_until_it_lets_us_in() -> None:
+    world = World()
+    world.go_back()
+    for count in (1, 2):
+        world.pass_a_minute()
+        world.answer(BrokerUnreachable("nobody"))
+        assert len(world.probes) == count
+    assert [str(each) for each in world.probes[-1][0].addresses] == [NEW]
+    assert [places for places, _ in world.places] == [[NEW], [OLD]]
+    world.pass_a_minute()
+    world.answer(None)
+    assert [places for places, _ in world.places] == [[NEW], [OLD], [NEW]]
+    assert len(world.waiting) == 1
+
+
+def test_a_camera_that_the_new_place_does_not_know_stays_at_the_old_one() -> None:
+    world = World()
+    world.go_back()
+    world.pass_a_minute()
+    world.answer(BrokerRefused("no"))
+    assert [places for places, _ in world.places] == [[NEW], [OLD]]
+
+
+def test_what_a_probe_says_too_late_moves_nobody() -> None:
+    world = World()
+    world.go_back()
+    world.pass_a_minute()
+    world.whereabouts.obey(OwnerState(number=2, brokers=(NEWER,)))
+    went = len(world.went)
+    world.answer(None)
+    world.whereabouts.close()
+    world.answer(None)
+    assert len(world.went) == went
 
 
 def test_a_loss_of_the_new_place_gives_it_a_minute_to_come_back() -> None:
@@ -135,17 +181,31 @@ def test_a_loss_of_the_new_place_gives_it_a_minute_to_come_back() -> None:
 
 
 REFUSED = BrokerState(connected=False, error=BrokerRefused("no"))
+OF_NO_USE = BrokerState(connected=False, error=BrokerTlsError("another authority"))
 
 
-def test_who_is_in_a_hurry_tries_the_old_place_as_soon_as_the_new_one_refuses_and_only_once() -> (
-    None
-):
+def test_who_is_in_a_hurry_leaves_a_new_place_of_no_use_at_once_and_only_once() -> None:
     world = World(MOVED, is_hasty=True)
-    world.whereabouts.note(REFUSED)
-    world.whereabouts.note(REFUSED)
+    world.whereabouts.note(OF_NO_USE)
+    world.whereabouts.note(OF_NO_USE)
     assert [places for places, _ in world.places] == [[OLD]]
     world.pass_a_minute()
     assert [places for places, _ in world.places] == [[OLD], [NEW]]
+
+
+def test_a_viewer_that_the_new_place_does_not_know_looks_for_nothing_at_the_old_one() -> None:
+    world = World(MOVED, is_hasty=True)
+    world.whereabouts.note(DOWN)
+    world.whereabouts.note(REFUSED)
+    assert (world.went, world.waiting) == ([], [])
+
+
+def test_a_viewer_at_the_old_place_leaves_it_when_the_new_one_does_not_know_it() -> None:
+    world = World(is_hasty=True)
+    world.go_back()
+    world.pass_a_minute()
+    world.answer(BrokerRefused("no"))
+    assert [places for places, _ in world.places] == [[NEW], [OLD], [NEW]]
 
 
 def test_who_is_in_no_hurry_gives_a_place_that_refuses_its_minute() -> None:
