@@ -67,6 +67,7 @@ def make_device(
     allow_loopback: bool = False,
     limits: Limits | None = None,
     boot: str = "boot-1",
+    proven: Sequence[str] = (),
 ) -> DeviceEndpoint:
     """Return the device `cam`, not started."""
     return DeviceEndpoint(
@@ -79,6 +80,7 @@ def make_device(
         random_bytes=counting_bytes(),
         authorize=authorize,
         key="cam",
+        proven=proven,
         allow_loopback=allow_loopback,
         limits=limits,
     )

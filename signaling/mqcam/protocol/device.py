@@ -36,7 +36,7 @@ from mqcam.protocol.session import Cause, Session
 from mqcam.protocol.topics import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.effects import Effect, Inbound, Send
@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 class DeviceEndpoint(Endpoint):
     """Answer offers, keep sessions and publish the status of one device.
 
-    No method raises because of what a stranger sent; a local event for a session that is over
-    is ignored.
+    ``proven`` are the names of viewers who were let in here before: made-up names do not crowd
+    them out, from the first message on. No method raises because of what a stranger sent; a local
+    event for a session that is over is ignored.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class DeviceEndpoint(Endpoint):
         key: str,
         seal_key: str = "",
         certificate: str = "",
+        proven: Iterable[str] = (),
         allow_loopback: bool = False,
         limits: Limits | None = None,
     ) -> None:
@@ -86,6 +88,8 @@ class DeviceEndpoint(Endpoint):
             explain=lambda _, code: sentence(code),
         )
         self._key = key
+        for viewer in proven:
+            self._inbox.prove(viewer)
         self._admission = Admission(
             engine=self._engine,
             deadlines=deadlines,

@@ -159,6 +159,11 @@ class AuthorizedViewers:
         """Return everybody who is named, shut out or let in."""
         return self._viewers
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names that are let in here."""
+        return tuple(each.name for each in self._viewers if not each.is_revoked)
+
     def find(self, name: str) -> tuple[AuthorizedViewer, ...]:
         """Return the entries of one name: at most one that lets in, any number that shut out."""
         return tuple(each for each in self._viewers if each.name == name)

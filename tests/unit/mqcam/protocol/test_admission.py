@@ -233,6 +233,16 @@ def test_flood_of_unknown_viewers_is_dropped_unread_and_known_ones_are_heard() -
     assert isinstance(offered(device, "s2")[0], Started)
 
 
+def test_viewer_whom_the_camera_itself_let_in_is_heard_in_a_flood_before_his_first_offer() -> None:
+    """A camera that restarts in the middle of it knows him from its own file."""
+    device = make_device(proven=("alice",), limits=Limits(doubt_burst=10.0, doubt_per_s=1.0))
+    device.start(0.0)
+    for number in range(100):
+        device.receive(to_device(b"{", viewer=f"bob{number}"), 0.0)
+    assert codes(device.receive(to_device(b"{", viewer="carol"), 0.0)) == ["throttled"]
+    assert isinstance(offered(device)[0], Started)
+
+
 def test_few_accounts_that_flood_do_not_keep_a_newcomer_out() -> None:
     """At an honest broker each has one name; ten of them send as much as they may."""
     device = started()

@@ -110,6 +110,7 @@ def test_any_name_survives_its_file(tmp_path: Path, name: str) -> None:
     viewers.revoke(name, TWO)
     assert AuthorizedViewers(tmp_path / "v").entries() == viewers.entries()
     assert [each.is_revoked for each in viewers.find(name)] == [False, True]
+    assert viewers.names == (name,)
 
 
 def test_device_that_two_programs_meet_keeps_the_highest_version(tmp_path: Path) -> None:
