@@ -16,7 +16,7 @@ from mqcam_broker.backup import write_backup
 from mqcam_broker.creation import default_user
 from mqcam_broker.decree import read_state
 from mqcam_broker.directory import BrokerDirectory
-from mqcam_broker.phrases import dir_option
+from mqcam_broker.phrases import counted, dir_option, say_ports
 from mqcam_broker.process import find_mosquitto
 from mqcam_broker.restoration import restore
 
@@ -74,7 +74,8 @@ def _backup(options: argparse.Namespace) -> int:
     )
     what = made.contents
     print(f"{made.file} holds the broker of {directory.path}:")
-    print(f"  {what.devices} devices and {what.viewers} viewers, without their private keys")
+    members = f"{counted(what.devices, 'device')} and {counted(what.viewers, 'viewer')}"
+    print(f"  {members}, without their private keys")
     print("  the certificates with their keys, mosquitto's configuration, passwords as hashes")
     print("  who is revoked, as the owner has signed it")
     if made.has_owner_key:
@@ -96,7 +97,8 @@ def _restore(options: argparse.Namespace) -> int:
     )
     what, where = done.contents, dir_option(options)
     print(f"The broker of {what.made} is back in {directory.path}:")
-    print(f"  {what.devices} devices, {what.viewers} viewers, owner's state {done.state.number}")
+    members = f"{counted(what.devices, 'device')}, {counted(what.viewers, 'viewer')}"
+    print(f"  {members}, owner's state {done.state.number}")
     print(f"  owner {fingerprint(directory.read_owner())}")
     if done.shut_out:
         print(f"Shut out, because they were revoked since: {', '.join(done.shut_out)}.")
@@ -106,5 +108,6 @@ def _restore(options: argparse.Namespace) -> int:
         print("Whoever was removed after the backup was made must be removed again:")
         print(f"  mqcam-broker list{where}, then mqcam-broker remove NAME{where}")
         print("Whoever was added after it needs new credentials.")
+    say_ports(directory, directory.read_decisions().addresses)
     print(f"Next: mqcam-broker run{where}")
     return OK

@@ -9,14 +9,22 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from mqcam.broker import BrokerAddress
+
 from mqcam_broker import shipped
 from mqcam_broker.directory import BrokerDirectory
-from mqcam_broker.process import Reload, running_broker
+from mqcam_broker.process import Reload, listeners, running_broker
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from mqcam_broker.publication import Publication
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of ``what``, which is given in the singular."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def dir_option(options: argparse.Namespace) -> str:
@@ -39,6 +47,19 @@ def say_reload(reload: Reload, options: argparse.Namespace) -> None:
         pid = running_broker(BrokerDirectory(options.dir))
         print(f"The running broker belongs to another user: tell it with sudo kill -HUP {pid}")
         print("or restart it.")
+
+
+def say_ports(directory: BrokerDirectory, addresses: Iterable[str]) -> None:
+    """Say at which ports of ``addresses`` a broker with this configuration would not listen."""
+    own = [each.port for each in listeners(directory.configuration)]
+    asked = dict.fromkeys(BrokerAddress.parse(url).port for url in addresses)
+    deaf = [str(port) for port in asked if port not in own]
+    if not deaf:
+        return
+    lines = " and ".join(f"'listener {port}'" for port in own)
+    print(f"mosquitto.conf says {lines}: nothing listens on port {', '.join(deaf)}.")
+    print("Unless a router leads to it from there, change that line at the new place before the")
+    print(f"broker starts: {directory.configuration}")
 
 
 def say_publication(

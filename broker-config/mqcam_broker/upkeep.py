@@ -21,7 +21,7 @@ from mqcam_broker.authority import Identity
 from mqcam_broker.directory import BrokerDirectory
 from mqcam_broker.freshness import stale_listeners
 from mqcam_broker.lifetime import last_second
-from mqcam_broker.phrases import dir_option, say_reload
+from mqcam_broker.phrases import dir_option, say_ports, say_reload
 from mqcam_broker.process import Reload, reload_broker
 from mqcam_broker.publication import publish_state
 from mqcam_broker.regrant import regrant
@@ -215,7 +215,8 @@ def _move(options: argparse.Namespace) -> int:
         print(f"Next: here                mqcam-broker backup FILE{where}")
         print("      on the new machine  mqcam-broker restore FILE, then mqcam-broker run")
         print("      and from then on add and remove there, not here.")
-    print("Leave the old broker running until every camera has changed over, a week or more:")
-    print("who has not heard of the move can hear of it here only. Whoever finds nobody at the")
-    print("new place for a minute looks here again. Then switch this one off.")
+        say_ports(directory, done.addresses)
+    print("Whoever finds nobody at the new place for a minute comes back here, and goes there once")
+    print("it lets him in. Leave this one running until every camera has changed over, a week or")
+    print("more: who has not heard of the move can hear of it here only. Then switch it off.")
     return OK if is_told else FAILURE

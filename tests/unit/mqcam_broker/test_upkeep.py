@@ -117,14 +117,27 @@ def test_a_move_that_is_not_published_is_a_failure(
 def test_a_move_says_what_comes_next(home: Path, capsys: Captured) -> None:
     assert main(["move", "new.local"]) == 0
     output, _ = said(capsys)
-    for word in ("backup", "restore", "Leave the old broker running", "a week"):
+    for word in ("backup", "restore", "Leave this one running", "a week"):
         assert word in output
+    assert "nothing listens" not in output
+
+
+def test_a_move_to_another_port_names_the_line_that_must_change(
+    home: Path, capsys: Captured
+) -> None:
+    assert main(["move", "new.local:9000", "newer.local"]) == 0
+    output, _ = said(capsys)
+    assert "'listener 8883': nothing listens on port 9000." in output
+    assert "mosquitto.conf" in output
+    assert main(["backup", "b.tar"]) == 0
+    assert main(["restore", "b.tar", "--dir", str(home.parent / "new"), *USER]) == 0
+    assert "nothing listens on port 9000." in said(capsys)[0]
 
 
 def test_a_backup_says_what_it_holds(home: Path, capsys: Captured) -> None:
     assert main(["backup", "b.tar"]) == 0
     output, _ = said(capsys)
-    assert "0 devices and 1 viewers" in output
+    assert "0 devices and 1 viewer" in output
     assert "the owner's key: whoever has this file" in output
     assert main(["backup", "c.tar", "--without-owner-key"]) == 0
     assert "not the owner's key" in said(capsys)[0]
