@@ -272,7 +272,7 @@ async def test_a_page_leaves_a_camera_that_the_owner_has_removed(
         ending = await page.call("ending")
         await page.call("leave")
 
-    assert (ending["code"], ending["isRemote"]) == ("revoked", False)
+    assert (ending["code"], ending["isRemote"]) == ("revoked-key", False)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A viewer who is removed while he watches learns it, though the broker shuts him out first."""
+"""Removed or replaced while somebody watches: the viewer learns it, or goes on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from mqcam.credentials import load_credentials
 from mqcam.errors import AccountRefused
+from mqcam_viewer.desktop.engine import Engine
+from mqcam_viewer.desktop.events import IdentityChanged, Interrupted, Playing
 from mqcam_viewer.standing import ACCOUNT_REFUSED, SHUT_OUT
 from support.agent import SMALL, RunningAgent
-from support.watching import next_frame, viewer
+from support.watching import LOOPBACK, next_frame, viewer
 
 if TYPE_CHECKING:
+    from mqcam_viewer.desktop.events import Event
     from support.broker import ShippedBroker
 
 TIMEOUT_S = 30.0
@@ -30,6 +34,38 @@ async def test_a_stream_of_somebody_removed_ends_and_says_why(own_broker: Shippe
             await viewer(own_broker).__aenter__()
 
     assert (end.code, end.text) == (ACCOUNT_REFUSED, SHUT_OUT)
+
+
+async def test_a_window_goes_on_after_a_camera_was_replaced(own_broker: ShippedBroker) -> None:
+    """The owner's word comes first: the old identity counts no more, the new one is not there."""
+    events: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def until(kind: type[Event], text: str = "") -> None:
+        while not isinstance(event := await events.get(), kind) or text not in repr(event):
+            assert not isinstance(event, Interrupted) or not event.is_final
+
+    def tell(event: Event) -> None:
+        loop.call_soon_threadsafe(events.put_nowait, event)
+
+    loop = asyncio.get_running_loop()
+    engine = Engine(
+        load_credentials(own_broker.credentials("viewer", "laptop")),
+        ice=LOOPBACK,
+        tell=tell,
+    )
+    engine.start()
+    try:
+        async with asyncio.timeout(2 * TIMEOUT_S):
+            with RunningAgent(own_broker, settings=SMALL) as camera:
+                engine.watch(frozenset({camera.name}))
+                await until(Playing)
+                own_broker.replace(camera.name)
+                await until(Interrupted, "revoked-key")
+            with RunningAgent(own_broker, settings=SMALL):
+                await until(IdentityChanged)
+                await until(Playing)
+    finally:
+        assert await asyncio.to_thread(engine.stop, TIMEOUT_S)
 
 
 @pytest.mark.parametrize("verb", [("probe", "--seconds", "0", "--live"), ("record",)])

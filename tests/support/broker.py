@@ -124,6 +124,12 @@ class ShippedBroker:
         """Shut a device or viewer out."""
         self.command("remove", name)
 
+    def replace(self, camera: str) -> None:
+        """Give a device a new identity in place of its old one, in the same file."""
+        file = self.credentials("device", camera)
+        file.unlink()
+        self.command("add-device", camera, "--replace", "--output", str(file))
+
     def start(self) -> Self:
         """Start mosquitto, again on the same port after a stop, and wait until it accepts."""
         if self._process is not None:

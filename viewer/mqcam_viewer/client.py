@@ -69,12 +69,15 @@ class Client:
         ice: IceSettings | None = None,
         deadlines: Deadlines | None = None,
         on_broker: Callable[[BrokerState], None] | None = None,
+        on_new_identity: Callable[[str], None] = lambda _camera: None,
     ) -> None:
         self._credentials = with_password(credentials_of("viewer", credentials))
         self.ice = replace(ice or IceSettings(), ca_pem=self._credentials.ca)
         self.deadlines = deadlines or Deadlines()
         self._topics = Namespace(self._credentials.namespace)
-        self._trust = Trust(self._credentials, on_owner_state=self._judge_again)
+        self._trust = Trust(
+            self._credentials, on_owner_state=self._judge_again, on_new_identity=on_new_identity
+        )
         self._endpoint = ViewerEndpoint(
             namespace=self._credentials.namespace,
             name=self._credentials.name,

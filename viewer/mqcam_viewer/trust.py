@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 class Trust:
     """One viewer's identity, and its judgement of cameras.
 
-    ``on_owner_state`` is called with each new word of the owner.
+    ``on_owner_state`` is called with each new word of the owner, ``on_new_identity`` with the name
+    of a camera that changed its key with his word.
     """
 
     def __init__(
-        self, credentials: Credentials, *, on_owner_state: Callable[[OwnerState], None]
+        self,
+        credentials: Credentials,
+        *,
+        on_owner_state: Callable[[OwnerState], None],
+        on_new_identity: Callable[[str], None] = lambda _camera: None,
     ) -> None:
         namespace = credentials.namespace
         self.identity = load_identity(credentials, folder=state_home(), use_keyring=True)
@@ -44,6 +49,7 @@ class Trust:
             namespace=namespace,
             owner=credentials.owner,
             known=KnownDevices(folder / KNOWN_DEVICES),
+            on_new_identity=on_new_identity,
         )
         self.owner = OwnerWord(
             topic=Namespace(namespace).owner_state(),

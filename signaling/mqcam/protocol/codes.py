@@ -28,6 +28,7 @@ class Code(StrEnum):
     GONE = "gone"
     REPLACED = "replaced"
     REVOKED = "revoked"
+    REVOKED_KEY = "revoked-key"
     UNKNOWN_KEY = "unknown-key"
     CHANGED_KEY = "changed-key"
     NO_KEY = "no-key"
@@ -84,6 +85,7 @@ _SENTENCES: dict[str, str] = {
     Code.GONE: "the other side lost its connection to the broker before it was connected to us",
     Code.REPLACED: "a newer session took this one over",
     Code.REVOKED: "the right to view was withdrawn; ask the camera's owner",
+    Code.REVOKED_KEY: "the camera was removed or replaced; it goes on when the new one is there",
     Code.UNKNOWN_KEY: "nobody vouches for the camera's key; ask its owner for a grant, or pair",
     Code.CHANGED_KEY: "the camera's key is not the one it had; pair again if it was set up anew",
     Code.NO_KEY: "the other side's key is not known, or cannot be used; wait until it is online",

@@ -19,6 +19,8 @@ from mqcam.trust.scribe import Scribe
 from mqcam.trust.signers import Signers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mqcam.trust.documents import Certificate
     from mqcam.trust.pins import KnownDevices
 
@@ -33,10 +35,19 @@ class DeviceTrust:
 
     What it remembers counts at once and is written beside the event loop: a power cut in between
     costs nothing but the memory, as the owner's signature is there again with the next status.
+    ``on_new_identity`` hears once of each device for whose new key the owner vouches.
     """
 
-    def __init__(self, *, namespace: str, owner: str | None, known: KnownDevices) -> None:
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        owner: str | None,
+        known: KnownDevices,
+        on_new_identity: Callable[[str], None] = lambda _device: None,
+    ) -> None:
         self._known = known
+        self._on_new_identity = on_new_identity
         self._revoked: frozenset[str] = frozenset()
         self._signers = Signers(
             read_certificate,
@@ -65,8 +76,9 @@ class DeviceTrust:
         serial = vouched.serial if vouched is not None else _serial_of(known, key)
         if serial in self._revoked:
             return Denial(
-                code=Code.REVOKED.value,
-                text=f"the owner has revoked the identity of {device}: it was removed or replaced",
+                code=Code.REVOKED_KEY.value,
+                text=f"the owner has revoked the identity of {device}: it was removed or replaced; "
+                "a new camera of that name is watched as soon as it is there",
             )
         if vouched is None and (known is None or known.key != key):
             return self._refusal(device, key, known.key if known else None, flaw)
@@ -123,6 +135,7 @@ class DeviceTrust:
             "the camera has a new identity, vouched for by the owner",
             extra=fields(camera=device, was=fingerprint(was), now=fingerprint(now)),
         )
+        self._on_new_identity(device)
 
     def _remember(self, device: KnownDevice) -> None:
         try:

@@ -15,7 +15,7 @@ export class Vouching {
     const found = await this.certificate(certificate);
     const isVouchedFor = found?.name === device && found.key === key;
     if (isVouchedFor && this.revoked.has(found.serial)) {
-      return { code: "revoked", text: `the owner withdrew the key of ${device}` };
+      return { code: "revoked-key", text: `the owner withdrew the key of ${device}` };
     }
     if (isVouchedFor || this.known[device] === key) return null;
     return device in this.known

@@ -21,6 +21,7 @@ from mqcam_viewer.desktop.age import age_s
 from mqcam_viewer.desktop.engine import Engine
 from mqcam_viewer.desktop.events import (
     Event,
+    IdentityChanged,
     PictureReady,
     SnapshotFailed,
     SnapshotSaved,
@@ -133,7 +134,7 @@ class App:
             self.window.show_picture(event.camera)
             return
         self._model.apply(event, local_now())
-        if isinstance(event, SnapshotSaved | SnapshotFailed):
+        if isinstance(event, SnapshotSaved | SnapshotFailed | IdentityChanged):
             self.window.show_notice(self._model.notice)
         else:
             self.window.refresh()

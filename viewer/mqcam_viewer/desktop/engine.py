@@ -21,6 +21,7 @@ from mqcam_viewer.desktop.events import (
     CamerasChanged,
     EngineFailed,
     Event,
+    IdentityChanged,
     SnapshotFailed,
     SnapshotSaved,
 )
@@ -126,7 +127,12 @@ class Engine:
         """Keep a client at the broker, for as long as the window lives."""
         while not self._is_stopped:
             try:
-                client = Client(self._credentials, ice=self._ice, on_broker=self._broker_changed)
+                client = Client(
+                    self._credentials,
+                    ice=self._ice,
+                    on_broker=self._broker_changed,
+                    on_new_identity=lambda camera: self._tell(IdentityChanged(camera=camera)),
+                )
                 tell_cameras = partial(self._cameras_changed, client)
                 async with client, client.follow(tell_cameras):
                     tell_cameras()

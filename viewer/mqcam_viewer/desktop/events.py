@@ -37,6 +37,13 @@ class CamerasChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityChanged:
+    """A camera has a new identity, and the owner vouches for it."""
+
+    camera: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connecting:
     """The way to a camera is being made for the first time."""
 
@@ -108,6 +115,7 @@ class EngineFailed:
 Event: TypeAlias = (
     BrokerChanged
     | CamerasChanged
+    | IdentityChanged
     | Connecting
     | Playing
     | Interrupted

@@ -19,6 +19,7 @@ from mqcam_viewer.desktop.events import (
     Connecting,
     EngineFailed,
     Event,
+    IdentityChanged,
     Interrupted,
     Measured,
     PictureReady,
@@ -156,6 +157,8 @@ class Model:
                 self._hear(cameras, now)
             case Connecting() | Playing() | Interrupted() | Measured():
                 self._apply_to_session(event, now)
+            case IdentityChanged(camera=camera):
+                self.notice = f"{camera} was replaced: its owner vouches for the new camera"
             case SnapshotSaved(path=path):
                 self.notice = f"Saved {path.name} in {path.parent}"
             case SnapshotFailed(text=text):

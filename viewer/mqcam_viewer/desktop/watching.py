@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
 """Waits between tries to reach a camera for the first time; the last one repeats."""
 
-AWAY_CODES = frozenset({"offline", "unknown-camera", Code.UNKNOWN_KEY, Code.CHANGED_KEY})
+AWAY_CODES = frozenset(
+    {"offline", "unknown-camera", Code.UNKNOWN_KEY, Code.CHANGED_KEY, Code.REVOKED_KEY}
+)
 """Refusals after which the camera's next word is waited for."""
 
 FIRST_MEASURE_S = 0.3
@@ -69,7 +71,7 @@ class Watching:
         self._times: deque[tuple[float, float | None]] = deque(maxlen=MAX_TIMES)
 
     async def run(self) -> None:
-        """Reach the camera, show it, and begin again after each end; ends when the camera refuses."""
+        """Reach the camera, show it, and begin again after each end; stops when refused."""
         self._tell(Connecting(camera=self._camera))
         failures = 0
         while True:

@@ -212,7 +212,7 @@ def test_stolen_camera_is_left_wherever_it_is(
         laptop.take(laptop.endpoint.receive(gone, 0.5))
     laptop.owner.receive(state(1, FRONT_SERIAL), 1.0)
     (end,) = laptop.ends
-    assert (end.key, end.code) == (key, "revoked")
+    assert (end.key, end.code) == (key, "revoked-key")
     assert laptop.endpoint.sessions == ()
 
 

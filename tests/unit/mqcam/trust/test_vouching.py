@@ -86,7 +86,10 @@ def test_changed_key_without_the_owners_word_is_refused_and_explained(path: Path
 def test_changed_key_with_the_owners_word_is_believed_and_told(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    judge = trust(path)
+    told: list[str] = []
+    judge = DeviceTrust(
+        namespace="mqcam", owner=OWNER.public, known=KnownDevices(path), on_new_identity=told.append
+    )
     judge.vouch("front", CAMERA.public, certificate(), 1)
     with caplog.at_level(logging.WARNING):
         assert judge.vouch("front", OTHER.public, certificate(OTHER, serial="serial02"), 1) is None
@@ -95,6 +98,7 @@ def test_changed_key_with_the_owners_word_is_believed_and_told(
             key, serial = ((CAMERA, SERIAL), (OTHER, "serial02"))[number % 2]
             assert judge.vouch("front", key.public, certificate(key, serial=serial), 1) is None
     assert caplog.text.count("new identity") == 2
+    assert told == ["front", "front"]
     judge.close()
     assert KnownDevices(path).key("front") == OTHER.public
 
@@ -107,7 +111,7 @@ def test_revoked_identity_is_refused_with_its_certificate_and_without(path: Path
     for shown in (certificate(), ""):
         denial = judge.vouch("front", CAMERA.public, shown, 1)
         assert denial is not None
-        assert denial.code == "revoked"
+        assert denial.code == "revoked-key"
     judge.close()
     again = trust(path)
     again.obey(frozenset({SERIAL}))
