@@ -211,7 +211,7 @@ class App:
             self.agent.egress_failed(key)
 
     async def _status(self, _request: dict[str, object]) -> dict[str, object]:
-        return self.agent.status()
+        return {**self.agent.status(), "owner": self._owner.trouble}
 
     async def _viewers(self, _request: dict[str, object]) -> dict[str, object]:
         return {"viewers": self.agent.viewers(), "allowed": self._reception.allowed()}

@@ -6,7 +6,8 @@ It must not know what else follows from his word: whoever made the `OwnerWord` i
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 from mqcam.mqtt import Subscription
 from mqcam.whereabouts import PATIENCE_S, Whereabouts
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from mqcam.transport import Incoming
     from mqcam.trust.obedience import OwnerWord
     from mqcam.whereabouts import Timer
+
+logger = logging.getLogger(__name__)
+
+SILENCE_S: Final = 10.0
+"""How long after a connection the broker may take to give the owner's state, which it keeps."""
+SILENCE: Final = (
+    "the broker gives no word of the owner: it may withhold whom he revoked; "
+    "he runs 'mqcam-broker publish'"
+)
 
 
 class OwnerLink:
@@ -41,13 +51,18 @@ class OwnerLink:
         is_hasty: bool = False,
         call_later: Callable[[float, Callable[[], None]], Timer] | None = None,
     ) -> None:
+        self.trouble = ""
+        """What is wrong with the owner's word at this broker, for a person; empty if nothing is."""
         self._owner = owner
+        self._is_heard = False
+        self._call_later = call_later or _call_later
+        self._timer: Timer | None = None
         self._whereabouts = Whereabouts(
             given,
             remembered=owner.state,
             readdress=readdress,
             probe=probe,
-            call_later=call_later or _call_later,
+            call_later=self._call_later,
             kept=kept,
             aside=_aside,
             patience_s=patience_s,
@@ -69,7 +84,9 @@ class OwnerLink:
         if message.topic != self._owner.topic:
             return False
         before = self._owner.state
-        self._owner.receive(message.payload, now)
+        if self._owner.receive(message.payload, now):
+            self._is_heard, self.trouble = True, ""
+            self._disarm()
         if self._owner.state is not before:
             self._whereabouts.obey(self._owner.state)
         return True
@@ -77,10 +94,27 @@ class OwnerLink:
     def note(self, state: BrokerState) -> None:
         """Take how the connection stands."""
         self._whereabouts.note(state)
+        if not state.connected:
+            self._is_heard = False  # here: what is kept may come before the session is told up
+            self._disarm()
+        elif self._owner.is_wanted and not self._is_heard and self._timer is None:
+            self._timer = self._call_later(SILENCE_S, self._miss)
 
     def close(self) -> None:
         """Look no further."""
+        self._disarm()
         self._whereabouts.close()
+
+    def _miss(self) -> None:
+        self._timer = None
+        if not self.trouble:
+            self.trouble = SILENCE
+            logger.warning(SILENCE)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def _call_later(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:

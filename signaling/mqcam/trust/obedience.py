@@ -67,15 +67,18 @@ class OwnerWord:
         """Return whether there is an owner whose word counts."""
         return self._owner is not None
 
-    def receive(self, payload: bytes, now: float) -> None:
-        """Obey a newer state; refuse anything else, with at most one line in the log a second."""
+    def receive(self, payload: bytes, now: float) -> bool:
+        """Obey a newer state; refuse anything else, with at most one line in the log a second.
+
+        False for what is no word of the owner, or an older one.
+        """
         if self._owner is None or not self._checks.take("", now):
-            return
+            return False
         try:
             state = read_owner_state(payload, self.topic, owner=self._owner)
         except DocumentRefused as error:
             self._refuse(error.text, now)
-            return
+            return False
         known = max(self.state.number, self._lowest)
         if state.number < known:
             self._refuse(
@@ -83,7 +86,8 @@ class OwnerWord:
                 "or replays the owner's word",
                 now,
             )
-        elif state.number > self.state.number:
+            return False
+        if state.number > self.state.number:
             self._obey(state, payload)
         elif state != self.state:
             self._refuse(
@@ -91,6 +95,7 @@ class OwnerWord:
                 "from an old backup; any change that the owner makes next ends this",
                 now,
             )
+        return True
 
     def close(self) -> None:
         """Wait until the state is written."""

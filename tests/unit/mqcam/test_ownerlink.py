@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.broker import BrokerAddress, BrokerSettings, BrokerState
-from mqcam.ownerlink import OwnerLink
+from mqcam.ownerlink import SILENCE_S, OwnerLink
 from mqcam.protocol.topics import Namespace
 from mqcam.transport import Incoming
 from mqcam.trust.keys import SigningKey
@@ -61,6 +61,18 @@ class World:
         self.calls.append(Call(delay_s, work))
         return self.calls[-1]
 
+    @property
+    def waiting(self) -> list[Call]:
+        """The calls that are due."""
+        return [call for call in self.calls if call.is_waiting]
+
+    def pass_time(self) -> None:
+        """Let what is due happen, ten seconds from now."""
+        for call in self.waiting:
+            assert call.delay_s == SILENCE_S
+            call.is_waiting = False
+            call.work()
+
     def hear(self, state: OwnerState, now: float = 0.0) -> bool:
         """Let a state of the owner arrive."""
         return self.link.takes(Incoming(topic=TOPIC, payload=state.issue(OWNER, TOPIC)), now)
@@ -105,8 +117,40 @@ def test_only_who_has_an_owner_subscribes_to_his_topic(world: World, tmp_path: P
     assert World(tmp_path, owner=None).link.subscriptions == ()
 
 
+def test_a_broker_that_gives_no_word_of_the_owner_is_told_once_until_it_does(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        world.link.note(UP)
+        world.pass_time()
+        world.link.note(DOWN)
+    assert "withhold" in world.link.trouble
+    assert [each.levelname for each in caplog.records].count("WARNING") == 1
+    world.link.note(UP)
+    world.hear(OwnerState(number=3))
+    assert (world.link.trouble, world.waiting) == ("", [])
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_the_word_that_is_known_is_enough_and_an_older_one_is_none(
+    world: World, number: int
+) -> None:
+    world.hear(OwnerState(number=3))
+    world.link.note(DOWN)
+    world.hear(OwnerState(number=number), 1.0)
+    world.link.note(UP)
+    world.pass_time()
+    assert bool(world.link.trouble) is (number == 2)
+
+
+def test_who_has_no_owner_misses_no_word(tmp_path: Path) -> None:
+    world = World(tmp_path, owner=None)
+    world.link.note(UP)
+    assert world.calls == []
+
+
 def test_nobody_looks_further_after_the_end(world: World) -> None:
     world.hear(OwnerState(number=3, brokers=(NEW,)))
     world.link.close()
     world.link.note(DOWN)
-    assert [call for call in world.calls if call.is_waiting] == []
+    assert world.waiting == []
