@@ -61,11 +61,15 @@ async def test_a_window_goes_on_after_a_camera_was_replaced(own_broker: ShippedB
                 await until(Playing)
                 own_broker.replace(camera.name)
                 await until(Interrupted, "revoked-key")
-            with RunningAgent(own_broker, settings=SMALL):
+            with RunningAgent(own_broker, settings=SMALL) as camera:
                 await until(IdentityChanged)
                 await until(Playing)
+                camera.stop()
+                log = camera.log
     finally:
         assert await asyncio.to_thread(engine.stop, TIMEOUT_S)
+
+    assert "messages refused" not in log
 
 
 @pytest.mark.parametrize("verb", [("probe", "--seconds", "0", "--live"), ("record",)])

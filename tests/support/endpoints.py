@@ -67,6 +67,7 @@ def make_device(
     allow_loopback: bool = False,
     limits: Limits | None = None,
     boot: str = "boot-1",
+    key: str = "cam",
     proven: Sequence[str] = (),
 ) -> DeviceEndpoint:
     """Return the device `cam`, not started."""
@@ -79,7 +80,7 @@ def make_device(
         max_viewers=max_viewers,
         random_bytes=counting_bytes(),
         authorize=authorize,
-        key="cam",
+        key=key,
         proven=proven,
         allow_loopback=allow_loopback,
         limits=limits,

@@ -279,11 +279,15 @@ class DeviceEndpoint(Endpoint):
         is_ours = arrival.key == self._key
         if isinstance(message, Status) and is_ours and not self._announcer.is_foreign(message):
             return
-        # A retained one is what we said ourselves before a restart; a fresh one is a rival's.
-        if not isinstance(message, Gone) and not (is_ours and inbound.retained):
+        # A retained one is what we, or the camera before us, said last; a fresh one is a rival's.
+        if not isinstance(message, Gone) and not inbound.retained:
             text = "another program uses the identity of this device: stop one of the two"
             if not is_ours:
-                text = "somebody without this device's key wrote its status: ask who may"
+                text = (
+                    "another camera writes the status of this one, with another key: stop the one "
+                    "before it if that still runs; else somebody has its password, and its owner "
+                    "runs 'mqcam-broker add-device --replace'"
+                )
             self._engine.reject(inbound.topic, Drop.FOREIGN_STATUS, text)
         self._repair_status(now)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from mqcam.protocol.codec import encode
 from mqcam.protocol.effects import (
+    Reject,
     Send,
     Started,
 )
@@ -94,6 +95,20 @@ def test_status_of_the_boot_before_is_overwritten_without_a_word() -> None:
     effects = device.receive(on_status(replace(device.status, boot="before")), 1.0)
     assert codes(effects) == []
     assert sent(effects) == [device.status]
+
+
+def test_what_a_replaced_camera_left_is_overwritten_without_a_word() -> None:
+    device = make_device(key="new")
+    device.start(0.0)
+    before = on_status(replace(device.status, boot="before"))
+    effects = device.receive(before, 1.0)
+    assert codes(effects) == []
+    assert sent(effects) == [device.status]
+    (alarm, *_) = device.receive(replace(before, retained=False), 9.0)
+    assert isinstance(alarm, Reject)
+    assert alarm.code == "foreign-status"
+    assert "stop the one before it" in alarm.text
+    assert "add-device --replace" in alarm.text
 
 
 def test_foreign_status_is_overwritten_at_most_every_five_seconds() -> None:
