@@ -65,28 +65,48 @@ def _fill(directory: BrokerDirectory, adoption: Adoption, owner: SigningKey) -> 
     directory.write_members(Members())
 
 
+_CAREFUL = """\
+# For somebody else's mosquitto. No line holds a password or a key: those of users are hashes.
+#
+# CAREFUL: what stands in mosquitto.conf counts for everybody at that broker, not for mqcam alone.
+# Keep a copy of its files, and look afterwards whether everything else there still works.
+#
+# 1. mosquitto.conf. These two are needed, if they are not there already:
+#password_file /etc/mosquitto/passwd
+#acl_file /etc/mosquitto/acl
+# An acl_file where there was none forbids EVERYBODY ELSE whatever it does not allow: give each user
+# that is there already its own rules in it first, for example 'user NAME' and 'topic readwrite #',
+# and begin the file with 'topic readwrite #' if programs come in without a password. Whoever may do
+# that sees who watches whom and can disturb it; pictures and addresses stay unseen.
+# mqcam wants nobody without a password there, but works beside them:
+#allow_anonymous false
+# shuts out every program that logs in without one. Leave it away if you are not sure.
+# A max_packet_size, if there is one, must be 65536 or more; if there is none, add none.
+# Messages are 40 ms faster, for everybody, with:
+#set_tcp_nodelay true"""
+
+
 def lines_to_paste(directory: BrokerDirectory) -> Iterator[str]:
     """Yield what somebody else's mosquitto needs, as it is written in its files: no secrets."""
     decisions = directory.read_decisions()
-    tree = f"{decisions.namespace}/v1/#"
-    yield "# For somebody else's mosquitto. Nothing here is secret: passwords are hashes."
-    yield "# In mosquitto.conf (per_listener_settings false), unless it says more already:"
-    yield "set_tcp_nodelay true"
-    yield "allow_anonymous false"
-    yield "max_packet_size 65536"
-    yield ""
     if decisions.shared_user is not None:
-        yield "# In the file that acl_file names, if there is one:"
+        yield "# For somebody else's mosquitto, which needs nothing new: everybody comes in as"
+        yield f"# {decisions.shared_user}, who is there already. Only if it has an acl_file that"
+        yield "# forbids that user something, add there (and never an acl_file where none was: it"
+        yield "# would shut everybody else out):"
         yield f"user {decisions.shared_user}"
-        yield f"topic readwrite {tree}"
+        yield f"topic readwrite {decisions.namespace}/v1/#"
         return
-    yield "# Into the file that password_file names:"
+    yield from _CAREFUL.splitlines()
+    yield ""
+    yield "# 2. Into the file that password_file names; take the lines of removed members out:"
     yield from directory.passwords.read_text("utf-8").splitlines()
     yield ""
-    yield "# Into the file that acl_file names, in place of all lines about these users:"
+    yield "# 3. At the end of the file that acl_file names, in place of all that mqcam had there:"
     yield from directory.rules.read_text("utf-8").splitlines()
     yield ""
-    yield "# Then let it read its files again: sudo systemctl reload mosquitto"
+    yield "# 4. Let it read its files again: sudo systemctl reload mosquitto"
+    yield "# After a change of mosquitto.conf itself: sudo systemctl restart mosquitto"
 
 
 def is_readable_on_the_way(decisions: BrokerDecisions) -> bool:

@@ -90,7 +90,8 @@ def _adopt(options: argparse.Namespace) -> int:
     print(f"The owner's key is {options.owner_key or directory.owner_key}, fingerprint")
     print(f"{fingerprint(directory.read_owner())}.")
     print(f"Next: mqcam-broker add-device front-door{where}")
-    print(f"then: mqcam-broker export --existing{where}")
+    if decisions.shared_user is None:
+        print(f"then: mqcam-broker export --existing{where}")
     reasons = []
     if is_readable_on_the_way(decisions):
         reasons.append("the way to it is not encrypted")

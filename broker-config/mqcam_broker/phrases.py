@@ -34,19 +34,35 @@ def dir_option(options: argparse.Namespace) -> str:
     return f" --dir {shlex.quote(str(options.dir))}"
 
 
-def say_reload(reload: Reload, options: argparse.Namespace) -> None:
-    """Say what is left to do until the broker knows the members."""
+def say_reload(reload: Reload, options: argparse.Namespace, *, removed: str | None = None) -> None:
+    """Say what is left to do until the broker knows the members; ``removed`` is one fewer."""
     if reload is Reload.NOT_RUNNING:
         where = dir_option(options)
         print(f"The broker is not running; start it with: mqcam-broker run{where}")
     elif reload is Reload.ELSEWHERE:
-        where = dir_option(options)
-        print(f"The broker does not know it yet: paste what mqcam-broker export --existing{where}")
-        print("prints into its files, and let it read them again.")
+        _say_elsewhere(options, removed=removed)
     elif reload is Reload.FORBIDDEN:
         pid = running_broker(BrokerDirectory(options.dir))
         print(f"The running broker belongs to another user: tell it with sudo kill -HUP {pid}")
         print("or restart it.")
+
+
+def _say_elsewhere(options: argparse.Namespace, *, removed: str | None) -> None:
+    """Say what is left to do at somebody else's broker."""
+    where = dir_option(options)
+    shared = BrokerDirectory(options.dir).read_decisions().shared_user
+    if shared is None and removed is None:
+        print(f"The broker does not know it yet: paste what mqcam-broker export --existing{where}")
+        print("prints into its files, and let it read them again.")
+    elif shared is None:
+        print(f"The broker still lets {removed} in, until you take {removed}'s lines out of its")
+        print(
+            "files (users and rules) and let it read them again. What belongs there is printed by:"
+        )
+        print(f"  mqcam-broker export --existing{where}")
+    elif removed is not None:
+        print(f"The broker still lets {removed} in, as everybody: as {shared}. To end that, give")
+        print(f"{shared} another password there, and write it into the file of everybody else.")
 
 
 def say_ports(directory: BrokerDirectory, addresses: Iterable[str]) -> None:

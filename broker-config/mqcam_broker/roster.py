@@ -213,11 +213,14 @@ def _rights(given: list[str]) -> tuple[str, ...]:
 
 def _remove(options: argparse.Namespace) -> int:
     removed = remove_member(BrokerDirectory(options.dir), options.name, owner_key=options.owner_key)
-    print(f"The {removed.member.kind} {removed.member.name} is shut out.")
+    if removed.reload is Reload.ELSEWHERE:
+        print(f"The {removed.member.kind} {removed.member.name} is no member any more.")
+    else:
+        print(f"The {removed.member.kind} {removed.member.name} is shut out.")
     if removed.reload is Reload.DONE:
         print("If it was connected, the broker has ended its connection.")
     is_known = say_publication(removed.publication, options)
-    say_reload(removed.reload, options)
+    say_reload(removed.reload, options, removed=removed.member.name)
     return OK if is_known else FAILURE
 
 

@@ -76,6 +76,16 @@ def test_what_is_pasted_names_every_member_and_no_secret(tmp_path: Path) -> None
         assert str(secret) not in text
 
 
+def test_nothing_that_concerns_everybody_else_is_pasted_without_a_thought(tmp_path: Path) -> None:
+    lines = list(lines_to_paste(adopted(tmp_path)))
+    for option in ("allow_anonymous false", "acl_file", "max_packet_size"):
+        assert not any(line.startswith(option) for line in lines)
+    text = "\n".join(lines)
+    assert "#allow_anonymous false\n# shuts out every program that logs in without one" in text
+    assert "An acl_file where there was none forbids EVERYBODY ELSE" in text
+    assert "A max_packet_size, if there is one, must be 65536 or more" in text
+
+
 def test_who_is_removed_is_no_longer_pasted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

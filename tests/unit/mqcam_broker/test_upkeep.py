@@ -178,7 +178,45 @@ def test_a_careless_broker_is_adopted_with_one_warning(tmp_path: Path, capsys: C
     assert main(["export", "--existing", *place]) == 0
     output, _ = said(capsys)
     assert "user home" in output
+    assert "hashes" not in output
     assert "of-everybody" not in output
+
+
+def test_members_with_one_account_are_told_what_is_true_of_it(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "mqcam_broker.membership.publish_state", lambda _: Publication(is_done=True)
+    )
+    secret = tmp_path / "password"
+    secret.write_text("of-everybody\n")
+    secret.chmod(0o600)
+    place = ["--dir", str(tmp_path / "adopted")]
+    words = ["mqtts://ha.local", "--shared-user", "home", "--password-file", str(secret)]
+    assert main(["adopt", *words, *place]) == main(["add-viewer", "anna", *place]) == 0
+    output, _ = said(capsys)
+    assert "export" not in output
+    assert "does not know it yet" not in output
+    assert main(["remove", "anna", *place]) == 0
+    output, _ = said(capsys)
+    assert "still lets anna in, as everybody: as home" in output
+    assert "shut out" not in output
+    assert "export" not in output
+
+
+def test_who_is_removed_from_somebody_elses_broker_must_be_taken_out_there(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "mqcam_broker.membership.publish_state", lambda _: Publication(is_done=True)
+    )
+    place = ["--dir", str(tmp_path / "adopted")]
+    assert main(["adopt", "mqtts://ha.local", *place]) == main(["add-viewer", "anna", *place]) == 0
+    assert "paste what mqcam-broker export" in said(capsys)[0]
+    assert main(["remove", "anna", *place]) == 0
+    assert "still lets anna in, until you take anna's lines out" in said(capsys)[0]
 
 
 def test_an_encrypted_broker_is_adopted_without_a_warning(tmp_path: Path, capsys: Captured) -> None:
