@@ -80,8 +80,8 @@ class Directions:
             self._dialled = wanted
             if self.skips_dates and not did_skip:
                 logger.info(
-                    "the clock of this machine is not synchronised: the dates of the broker's "
-                    "certificate are not checked until it is, its authority is"
+                    "the clock of this machine is not synchronised: of the broker's certificate its "
+                    "authority is checked, its dates are not until the clock is right"
                 )
         return self._dialer
 

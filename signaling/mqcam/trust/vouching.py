@@ -119,10 +119,10 @@ class DeviceTrust:
             )
         return Denial(
             code=Code.CHANGED_KEY.value,
-            text=f"{device} signs with the key {fingerprint(key)}, was known by "
+            text=f"the camera {device} signs with the key {fingerprint(key)}, was known by "
             f"{fingerprint(known)}, and no owner vouches for the new one{because}: somebody may "
-            "pose as it. If it was set up anew, its owner runs 'mqcam-broker add-device --replace'"
-            f", or you delete its line in {self._known.path} and pair again",
+            "pose as it. If it was set up anew, pair with it again, which replaces the key, or its "
+            "owner runs 'mqcam-broker add-device --replace'",
         )
 
     def _tell_change(self, device: str, was: str, now: str) -> None:

@@ -252,6 +252,10 @@ class Model:
             return "The broker cannot be reached", words.sentence(self.broker.trouble)
         if not self.cameras:
             return "No camera yet", "It appears here as soon as it connects to the broker"
+        doubted = [name for name in self.rows() if self._state(name)[0] is State.UNBELIEVED]
+        if doubted and not any(map(self._is_here, self.cameras)):
+            name = doubted[0]
+            return f"{name}: {State.UNBELIEVED.value.lower()}", self._state(name)[1]
         return "No camera chosen", "Choose one at the side"
 
     def broker_line(self) -> str:

@@ -37,6 +37,11 @@ ICON_PX = 32
 SHADE = 150
 """Darkness of the shade under the name, 0 to 255."""
 WORDS_WIDTH = 460
+WORDS_HEIGHT = 140
+"""Room for the longest reason why a camera is not believed."""
+
+SHAPES = {State.OFFLINE: "absent", State.REFUSED: "refused", State.UNBELIEVED: "refused"}
+"""What stands over the words where nothing turns."""
 KEPT_DELAYS = 10_000
 
 
@@ -186,7 +191,7 @@ class Tile(QWidget):
             if self._shows_statistics and view.statistics and not self._notice:
                 self._paint_pill(painter, area, view.statistics, at=Qt.AlignmentFlag.AlignLeft)
         else:
-            shape = {State.OFFLINE: "absent", State.REFUSED: "refused"}.get(view.state, "")
+            shape = "" if view.is_working else SHAPES.get(view.state, "camera")
             colour = theme.TONE_COLOURS[view.tone]
             self._paint_words(
                 painter, area, view.state.value, view.detail, shape=shape, colour=colour
@@ -220,7 +225,7 @@ class Tile(QWidget):
         painter.setFont(font(theme.BASE_PX))
         painter.setPen(QColor(theme.MUTED))
         width = min(WORDS_WIDTH, area.width() - 40)
-        text = QRectF(middle.x() - width / 2, top + 72, width, 60)
+        text = QRectF(middle.x() - width / 2, top + 72, width, WORDS_HEIGHT)
         flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
         painter.drawText(text, int(flags) | int(Qt.TextFlag.TextWordWrap), detail)
 

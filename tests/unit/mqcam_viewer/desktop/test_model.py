@@ -168,6 +168,22 @@ def test_a_camera_for_which_somebody_else_speaks_is_not_believed_and_says_why() 
     assert model.view("back", NOON).state is State.ONLINE
 
 
+def test_where_no_camera_is_believed_the_reason_stands_in_place_of_the_picture() -> None:
+    model = Model()
+    model.apply(BrokerChanged(is_connected=True, address="mqtts://b:1"), NOON)
+    model.apply(CamerasChanged(cameras={}, refused={"back": "it signs with another key"}), NOON)
+
+    assert model.chosen is None
+    assert model.explanation() == ("back: not believed", "It signs with another key")
+    model.choose("back")
+    assert not model.view("back", NOON).is_working
+    model.choose(None)
+
+    model.apply(CamerasChanged(cameras={"back": status()}), NOON)
+
+    assert model.chosen == "back"
+
+
 def test_a_forged_status_takes_no_picture_from_the_screen() -> None:
     model = told(*PLAYING)
     model.apply(CamerasChanged(cameras={"front": None}, refused={"front": "another key"}), NOON)
