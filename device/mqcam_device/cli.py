@@ -70,6 +70,12 @@ def parser() -> Parser:
             _add_pairing(verb_parser)
         if verb == "revoke":
             verb_parser.add_argument("viewer", metavar="NAME", help="as 'viewers' shows it")
+            verb_parser.add_argument(
+                "--key",
+                metavar="KEY",
+                help="also this public key (ed25519:..., see 'mqcam-broker list --json'): of one "
+                "who has an owner's grant and is not watching",
+            )
         if verb == "key":
             verb_parser.add_argument(
                 "name", nargs="?", metavar="NAME", help="a camera that has no key yet"
@@ -229,10 +235,11 @@ def make_key(config: Path, name: str | None) -> None:
     print(load_identity(credentials, folder=folder, use_keyring=False).public)
 
 
-def revoke(config: Path, viewer: str) -> None:
+def revoke(config: Path, viewer: str, key: str | None) -> None:
     """Shut a viewer out."""
     name, folder = whom_to_ask(load_settings(config))
-    reply = ask(name, "revoke", folder, {"viewer": viewer})
+    known = {} if key is None else {"key": key}
+    reply = ask(name, "revoke", folder, {"viewer": viewer, **known})
     cut = f"; {reply['sessions']} of its sessions ended" if reply["sessions"] else ""
     print(f"{viewer} is shut out of {name}{cut}")
 
@@ -253,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.verb == "key":
             make_key(options.config, options.name)
         elif options.verb == "revoke":
-            revoke(options.config, options.viewer)
+            revoke(options.config, options.viewer, options.key)
         else:
             ask_agent(options.config, options.verb, as_json=options.json)
     except (ConfigError, CredentialsError) as error:

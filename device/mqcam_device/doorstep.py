@@ -133,7 +133,8 @@ def _receive(ask: Ask, terminal: Terminal) -> bool:
         if is_yes is None:
             terminal.say(f"\n{visitor['viewer']} has gone away.")
             continue
-        decided = ask("pair-decide", {"number": visitor["number"], "accept": is_yes})
+        answer = {name: visitor[name] for name in ("number", "fingerprint")}
+        decided = ask("pair-decide", {**answer, "accept": is_yes})
         if is_yes:
             terminal.say(f"{decided['viewer']} is let in: {', '.join(decided['rights'])}.")
             return True
@@ -154,6 +155,7 @@ def _asked(ask: Ask, terminal: Terminal, visitor: Mapping[str, Any]) -> bool | N
         )
     terminal.prompt("Let it in? [y/N]")
     while (typed := terminal.answer(POLL_S)) is None:
-        if not any(each["number"] == visitor["number"] for each in ask("pairing")["waiting"]):
+        waiting = ask("pairing")["waiting"]
+        if not any(each["fingerprint"] == visitor["fingerprint"] for each in waiting):
             return None
     return typed in {"y", "yes"}

@@ -14,7 +14,7 @@ from mqcam.errors import ControlError, CredentialsError
 from mqcam.log import fields
 from mqcam.protocol.topics import is_id
 from mqcam.trust.documents import RIGHTS
-from mqcam.trust.keys import fingerprint
+from mqcam.trust.keys import fingerprint, is_signing_key
 from mqcam.trust.pairing import SECRET_BYTES, PairingDesk
 from mqcam.uri import Invitation, invitation_uri
 
@@ -133,7 +133,8 @@ class Reception:
         number, is_yes = arguments.get("number"), arguments.get("accept") is True
         waiting = self._desk.waiting(self._clock())
         visitor = next((each for each in waiting if each.number == number), None)
-        if visitor is None:
+        # Who opened a window in another terminal has other visitors with the same numbers.
+        if visitor is None or arguments.get("fingerprint") not in {None, visitor.fingerprint}:
             raise ControlError("not-waiting", "this viewer waits no longer: the time is over")
         if not is_yes:
             self._send(self._desk.decline(visitor.number, self._clock()))
@@ -154,14 +155,20 @@ class Reception:
         name = arguments.get("viewer")
         if not isinstance(name, str) or not is_id(name):
             raise ControlError("malformed", "name the viewer")
+        key = arguments.get("key")
+        if key is not None and not (isinstance(key, str) and is_signing_key(key)):
+            raise ControlError("malformed", "a public key begins with ed25519:")
         entries = self._authorized.find(name)
         watching = [each for each in self._sessions() if each.peer == name]
         keys = {each.key for each in entries} | {each.peer_key for each in watching}
+        if key is not None:
+            keys.add(key)
         if not keys:
             raise ControlError(
                 "unknown-viewer",
                 f"no viewer called {name} was let in at this camera or is watching; what an owner "
-                f"granted, the owner takes back: mqcam-broker remove {name}",
+                f"granted, the owner takes back: mqcam-broker remove {name}; or give its public "
+                "key here with --key",
             )
         trouble: CredentialsError | None = None
         for key in keys - {each.key for each in entries if each.is_revoked}:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 URI = "MQCAM:ABCDEFGHIJKLMNOP"
 VISITOR = {"number": 3, "viewer": "laptop", "fingerprint": "f8fa f251", "known_as": ""}
+WHO = {name: VISITOR[name] for name in ("number", "fingerprint")}
 
 
 class FakeTerminal(Terminal):
@@ -88,7 +89,7 @@ def run(agent: FakeAgent, terminal: FakeTerminal, picture: Path | None = None) -
 def test_a_yes_lets_in_and_leaves_the_window_to_the_agent() -> None:
     agent, terminal = FakeAgent([], [VISITOR]), FakeTerminal("y")
     assert run(agent, terminal) == 0
-    assert agent.said("pair-decide") == [{"number": 3, "accept": True}]
+    assert agent.said("pair-decide") == [{**WHO, "accept": True}]
     assert agent.said("pair-close") == []
     for part in (URI, "aaaa bbbb", "f8fa f251", "within 10 minutes", "is let in: view"):
         assert part in terminal.shown
@@ -100,8 +101,17 @@ def test_everything_else_is_a_no(typed: str) -> None:
     agent = FakeAgent([VISITOR])
     with pytest.raises(ControlError, match="nobody was let in"):
         run(agent, FakeTerminal(typed))
-    assert agent.said("pair-decide") == [{"number": 3, "accept": False}]
+    assert agent.said("pair-decide") == [{**WHO, "accept": False}]
     assert len(agent.said("pair-close")) == 1
+
+
+def test_another_visitor_with_the_same_number_is_not_the_one_who_was_shown() -> None:
+    """A second terminal has opened a window of its own, which took the place of this one."""
+    other = {**VISITOR, "viewer": "mallory", "fingerprint": "0000 1111"}
+    agent, terminal = FakeAgent([VISITOR], [other]), FakeTerminal(None, "y")
+    with pytest.raises(ControlError):
+        run(agent, terminal)
+    assert agent.said("pair-decide") == []
 
 
 def test_a_visitor_who_goes_away_meanwhile_is_asked_about_no_longer() -> None:

@@ -247,6 +247,22 @@ async def test_a_revoked_viewer_is_shut_out_and_judged_at_once(house: House) -> 
     assert (entry["viewer"], entry["revoked"], entry["rights"]) == ("laptop", True, [])
 
 
+async def test_a_granted_viewer_who_is_not_watching_is_shut_out_by_the_key(house: House) -> None:
+    """What is left to do where a broker withholds the owner's revocation."""
+    await house.ask("revoke", viewer="anna", key=PHONE.public)
+    assert house.authorized.is_shut_out(PHONE.public)
+    with pytest.raises(ControlError, match="public key"):
+        await house.ask("revoke", viewer="anna", key=PHONE.secret_text())
+
+
+async def test_a_yes_to_one_lets_nobody_else_in_who_has_got_the_number(house: House) -> None:
+    await house.ask("pair")
+    house.knock()
+    with pytest.raises(ControlError, match="waits no longer"):
+        await house.ask("pair-decide", number=1, fingerprint=fingerprint(PHONE.public), accept=True)
+    assert house.authorized.entries() == ()
+
+
 async def test_a_disk_that_takes_nothing_keeps_no_door_open(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
