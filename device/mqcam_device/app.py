@@ -132,7 +132,7 @@ class App:
             self._trust.owner,
             credentials.broker_settings(),
             readdress=lambda where: self._session.readdress(where),  # noqa: PLW0108 - made below
-            probe=lambda where, tell: self._session.probe(where, tell),  # noqa: PLW0108 - made below
+            probe=lambda where, tell: self._session.prober.start(where, tell),  # noqa: PLW0108
             kept=state_dir / PLACE_FILE.format(name=credentials.name),
         )
         self._session = self._broker_session(settings, credentials, endpoint)

@@ -38,7 +38,7 @@ class Moving(Watched):
             remembered=state,
             readdress=self._readdress,
             call_later=lambda delay_s, call: asyncio.get_running_loop().call_later(delay_s, call),
-            probe=lambda where, tell: self.session.probe(where, tell),  # noqa: PLW0108 - made below
+            probe=lambda where, tell: self.session.prober.start(where, tell),  # noqa: PLW0108
             kept=kept,
             patience_s=patience_s,
             look_s=SHORT_S,
@@ -180,9 +180,9 @@ async def test_a_probe_leaves_the_broker_in_peace_that_is_also_the_one_in_use() 
     async with running_mosquitto() as broker, watched(settings(broker.url)) as both:
         await both.until(lambda _: both.session.state.connected)
         found = asyncio.get_running_loop().create_future()
-        both.session.probe(settings(broker.url), found.set_result)
+        both.session.prober.start(settings(broker.url), found.set_result)
         assert await asyncio.wait_for(found, PATIENCE_S) is None
-        both.session.probe(settings(f"mqtt://127.0.0.1:{free_port()}"), lambda _: None)
+        both.session.prober.start(settings(f"mqtt://127.0.0.1:{free_port()}"), lambda _: None)
         assert both.session.state.connected
         assert both.session.state.reconnects == 0
 

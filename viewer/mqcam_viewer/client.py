@@ -100,7 +100,7 @@ class Client:
             self._trust.owner,
             self._credentials.broker_settings(),
             readdress=lambda where: self._broker.readdress(where),  # noqa: PLW0108 - made below
-            probe=lambda where, tell: self._broker.probe(where, tell),  # noqa: PLW0108 - made below
+            probe=lambda where, tell: self._broker.prober.start(where, tell),  # noqa: PLW0108
             patience_s=CONNECT_S / 2,
             is_hasty=True,
         )

@@ -5,16 +5,19 @@ It must not know who asks, nor the session: it subscribes to nothing, says nothi
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mqcam.errors import BrokerError
+from mqcam.mqtt.directions import Directions
 from mqcam.mqtt.link import Link
 from mqcam.mqtt.reconnection import most_telling
 
 if TYPE_CHECKING:
-    from mqcam.broker import MqttTimings
-    from mqcam.mqtt.directions import Directions
+    from collections.abc import Callable
+
+    from mqcam.broker import BrokerSettings, MqttTimings
     from mqcam.mqtt.terms import LinkOptions
     from mqcam.transport import Incoming
 
@@ -35,7 +38,49 @@ class _Nobody:
         """Let it lie."""
 
 
-async def probe(directions: Directions, options: LinkOptions, timings: MqttTimings) -> None:
+class Prober:
+    """Probe for one session, one place at a time, until the session stops."""
+
+    def __init__(
+        self, options: LinkOptions, timings: MqttTimings, is_clock_believed: Callable[[], bool]
+    ) -> None:
+        self._options = options
+        self._timings = timings
+        self._is_clock_believed = is_clock_believed
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopped = False
+
+    def start(self, settings: BrokerSettings, tell: Callable[[BrokerError | None], None]) -> None:
+        """Call ``tell`` with why we would not be let in, or None; do nothing while one probe runs.
+
+        It is never called once the session stops.
+        """
+        is_busy = self._task is not None and not self._task.done()
+        if not (is_busy or self._is_stopped):
+            self._task = asyncio.create_task(self._probe(settings, tell), name="mqcam-probe")
+
+    async def stop(self) -> None:
+        """End a probe that runs, and begin no other."""
+        self._is_stopped = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _probe(
+        self, settings: BrokerSettings, tell: Callable[[BrokerError | None], None]
+    ) -> None:
+        failure: BrokerError | None = None
+        try:
+            directions = Directions(
+                settings, timings=self._timings, is_clock_believed=self._is_clock_believed
+            )
+            await _try(directions, self._options, self._timings)
+        except BrokerError as error:
+            failure = error
+        tell(failure)
+
+
+async def _try(directions: Directions, options: LinkOptions, timings: MqttTimings) -> None:
     """Return when one of the addresses has let us in; raise the most telling BrokerError."""
     stranger = replace(
         options,

@@ -18,7 +18,7 @@ from mqcam.log import fields
 from mqcam.mqtt.delivery import PostOffice, Receipt
 from mqcam.mqtt.directions import Directions
 from mqcam.mqtt.link import Link
-from mqcam.mqtt.probe import probe
+from mqcam.mqtt.probe import Prober
 from mqcam.mqtt.reconnection import Reconnection, most_telling
 from mqcam.mqtt.terms import LinkOptions, Welcome
 
@@ -93,8 +93,7 @@ class MqttSession:
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._is_running = False
-        self._is_clock_believed = is_clock_believed
-        self._probing: asyncio.Task[None] | None = None
+        self.prober = Prober(self._options, self._timings, is_clock_believed)
 
     @property
     def state(self) -> BrokerState:
@@ -127,10 +126,9 @@ class MqttSession:
             if living.done():
                 living.result()
         finally:
-            every = [living, stopping, *([self._probing] if self._probing else [])]
-            for task in every:
+            for task in (living, stopping):
                 task.cancel()
-            await asyncio.gather(*every, return_exceptions=True)
+            await asyncio.gather(living, stopping, self.prober.stop(), return_exceptions=True)
             self._end()
 
     def readdress(self, settings: BrokerSettings) -> None:
@@ -152,31 +150,6 @@ class MqttSession:
         if link is not None:
             # Later: what tells us of the move may be a message that this very link is reading.
             asyncio.get_running_loop().call_soon(link.close)
-
-    def probe(self, settings: BrokerSettings, tell: Callable[[BrokerError | None], None]) -> None:
-        """Find out whether we would be let in elsewhere, beside the connection in use.
-
-        ``tell`` is called with why not, or None; never when the session ends meanwhile. Nothing is
-        done while another probe runs, or when no session does.
-        """
-        is_busy = self._probing is not None and not self._probing.done()
-        if is_busy or not self._is_running or self._ended.is_set():
-            return
-        directions = Directions(
-            settings, timings=self._timings, is_clock_believed=self._is_clock_believed
-        )
-        self._probing = asyncio.create_task(self._probe(directions, tell), name="mqcam-probe")
-
-    async def _probe(
-        self, directions: Directions, tell: Callable[[BrokerError | None], None]
-    ) -> None:
-        failure: BrokerError | None = None
-        try:
-            await probe(directions, self._options, self._timings)
-        except BrokerError as error:
-            failure = error
-        if not self._is_leaving:
-            tell(failure)
 
     def send(self, message: Outgoing) -> Receipt:
         """Queue a message, see ``Transport.send``."""
@@ -229,10 +202,9 @@ class MqttSession:
         """Publish the last messages, say goodbye and end ``run()``, within ``stop_s``."""
         share_s = self._timings.stop_s / 3
         self._is_leaving = True
-        if self._link is not None:
-            receipts = [self.send(message) for message in last]
-            if receipts:
-                await asyncio.wait(receipts, timeout=share_s)
+        receipts = [self.send(message) for message in last] if self._link is not None else []
+        if receipts:
+            await asyncio.wait(receipts, timeout=share_s)
         if self._link is not None:
             await self._link.disconnect(share_s)
             logger.info("broker left")
