@@ -43,8 +43,10 @@ MqcamError
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,8 +186,17 @@ class BrokerError(MqcamError):
         return f"broker {self.address}: {self.reason}" if self.address else self.reason
 
 
+NO_ANSWER: Final = "no answer to the connection attempt: check address, network and firewall"
+UNKNOWN_NAME: Final = "its name is not known: check the address and the DNS server"
+
+
 class BrokerUnreachable(BrokerError):
     """No address of the broker answered."""
+
+    @classmethod
+    def because(cls, error: OSError, *, address: str) -> BrokerUnreachable:
+        """Say what an attempt to connect to ``address`` failed of, and what to check."""
+        return cls(_unreached(error), address=address)
 
     def __str__(self) -> str:
         where = f" ({self.address})" if self.address else ""
@@ -336,3 +347,13 @@ class StageTimeout(MqcamError):
 
     def __str__(self) -> str:
         return f"{self.text} (gave up on {self.stage} after {self.after_s:g} s)"
+
+
+def _unreached(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return NO_ANSWER
+    # asyncio makes one error without a number of those of several addresses.
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+        return "nothing listens there: is the broker running, is the port right?"
+    why = os.strerror(error.errno) if error.errno else "no address answered"
+    return f"no connection ({why}): check address and network"

@@ -87,7 +87,15 @@ async def test_an_open_broker_is_bad_all_over_and_stays_as_it_was() -> None:
     async with mosquitto() as broker:
         await broker.start()
         accounts = [account("viewer", "anna", broker.url), account("device", "front", broker.url)]
-        found = bad(await audited(broker.url, accounts))
+        findings = await audited(broker.url, accounts)
+        assert all(each.remedy for each in findings if each.verdict is Verdict.BAD)
+        [state] = [
+            each.text
+            for each in findings
+            if (each.check, each.who) == ("write the owner's state", "anna")
+        ]
+        assert "that was this audit" in state
+        found = bad(findings)
         for who in ("anybody", "anna", "front"):
             for check in (
                 "write another's status",
@@ -98,6 +106,7 @@ async def test_an_open_broker_is_bad_all_over_and_stays_as_it_was() -> None:
                 "read $SYS",
                 "read others' letters",
                 "the same by $share",
+                "read outside mqcam",
             ):
                 assert (check, who) in found
         doors = {"encryption", "anonymous", "unknown user"}
@@ -149,7 +158,7 @@ async def test_a_letter_of_somebody_else_that_is_kept_is_seen() -> None:
         async with calling(door, Account(), client_id="lamp") as caller:
             await caller.publish(Letter(topic="zigbee/lamp", payload=b"on", retain=True))
         findings = await audited(broker.url, [])
-        [text] = [each.text for each in findings if each.check == "read with #"]
+        [text] = [each.text for each in findings if each.check == "read outside mqcam"]
         assert text == "zigbee/lamp"
         assert await kept(broker.url) == {"zigbee/lamp"}
 
@@ -188,9 +197,23 @@ async def test_accounts_of_two_namespaces_are_refused(shipped: ShippedBroker) ->
         await inspect(BrokerAddress.parse(shipped.url), [first], namespace="other")
 
 
+async def test_an_open_number_sign_is_bad_though_nobody_speaks_there() -> None:
+    async with mosquitto() as broker:
+        await broker.start()
+        findings = await audited(broker.url, [])
+    [each] = [each for each in findings if each.check == "read outside mqcam"]
+    assert each.verdict is Verdict.BAD
+    assert "# is open" in each.text
+
+
 async def test_where_nobody_listens_there_is_nothing_to_audit() -> None:
-    with pytest.raises(BrokerError):
+    with pytest.raises(BrokerError, match="nothing listens there: is the broker running"):
         await audited(f"mqtts://127.0.0.1:{free_port()}", [])
+
+
+async def test_a_name_that_nobody_knows_is_told_as_such() -> None:
+    with pytest.raises(BrokerError, match="its name is not known: check the address"):
+        await audited("mqtts://nobody.invalid", [])
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import socket
 import ssl
 import warnings
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from mqcam.errors import BrokerTooOld, BrokerUnreachable
+from mqcam.errors import UNKNOWN_NAME, BrokerTooOld, BrokerUnreachable
 
 from mqcam_broker.audit import packets
 from mqcam_broker.audit.caller import TIMEOUT_S, Account, Door, calling
@@ -147,7 +148,7 @@ async def _knock(
     except ssl.SSLCertVerificationError:
         raise
     except OSError as error:
-        raise BrokerUnreachable(_why(error), address=str(address)) from error
+        raise _unreachable(error, address) from error
     secured = writer.get_extra_info("ssl_object")
     shown = (secured.version(), secured.getpeercert(binary_form=True)) if secured else ("", b"")
     writer.close()
@@ -157,12 +158,13 @@ async def _knock(
     return shown
 
 
-def _why(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "nothing answers there"
+def _unreachable(error: OSError, address: BrokerAddress) -> BrokerUnreachable:
     if isinstance(error, ssl.SSLError):
-        return f"no TLS session was agreed ({error.reason or 'handshake failed'})"
-    return error.strerror or "no connection"
+        text = f"no TLS session was agreed ({error.reason or 'handshake failed'})"
+        return BrokerUnreachable(text, address=str(address))
+    if isinstance(error, socket.gaierror):
+        return BrokerUnreachable(UNKNOWN_NAME, address=str(address))
+    return BrokerUnreachable.because(error, address=str(address))
 
 
 def _unchecked() -> ssl.SSLContext:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from mqcam_broker.audit.remedies import remedy
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -36,11 +38,14 @@ class Finding:
     who: str
     verdict: Verdict
     text: str
+    remedy: str = ""
+    """What to do about it, where it is bad."""
 
 
 def found(check: str, who: str, verdict: Verdict, text: str) -> Finding:
-    """Return a finding."""
-    return Finding(check=check, who=who, verdict=verdict, text=text)
+    """Return a finding, with a remedy if it is bad."""
+    what_to_do = remedy(check) if verdict is Verdict.BAD else ""
+    return Finding(check=check, who=who, verdict=verdict, text=text, remedy=what_to_do)
 
 
 def has_bad(findings: Iterable[Finding]) -> bool:
@@ -49,7 +54,7 @@ def has_bad(findings: Iterable[Finding]) -> bool:
 
 
 def table(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield the lines of a table, what is bad last, where eyes rest."""
+    """Yield the lines of a table, what is bad last, where eyes rest, each remedy once below."""
     order = list(Verdict)
     rows = sorted(findings, key=lambda finding: order.index(finding.verdict))
     check, who = (
@@ -57,6 +62,15 @@ def table(findings: Sequence[Finding]) -> Iterator[str]:
     )
     for row in rows:
         yield f"{row.verdict:<7}  {row.check:<{check}}  {row.who:<{who}}  {row.text}".rstrip()
+    remedies: dict[str, list[str]] = {}
+    for row in rows:
+        if row.remedy:
+            remedies.setdefault(row.remedy, []).append(row.check)
+    if remedies:
+        yield "What to do:"
+    for remedy_text, checks in remedies.items():
+        yield f"  {', '.join(dict.fromkeys(checks))}:"
+        yield f"    {remedy_text}"
 
 
 def as_json(broker: str, findings: Sequence[Finding]) -> str:

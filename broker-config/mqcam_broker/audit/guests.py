@@ -26,6 +26,7 @@ AS_VIEWER = "write as another viewer"
 AS_DEVICE = "write as another device"
 DEEPER = "write a level deeper"
 WILL = "forged will"
+OUTSIDE = "read outside mqcam"
 LETTER = "a letter of its own"
 """What an account is for; it also shows who can read other people's letters."""
 
@@ -108,6 +109,7 @@ def trials(
     viewers = [ghosts.viewer, *_named("viewer", everybody)]
     yield Trial(check=STATUS, topic=topics.status(ghosts.device))
     yield Trial(check=OWNER_STATE, topic=topics.owner_state())
+    yield Trial(check=OUTSIDE, topic=outside_topic(ghosts))
     for device in devices:
         topic = topics.to_device(device, ghosts.viewer, session)
         yield Trial(check=AS_VIEWER, topic=topic)
@@ -130,6 +132,11 @@ def letters(
     elif guest.kind == "device":
         for viewer in (ghosts.viewer, *_others("viewer", guest, everybody)):
             yield topics.to_viewer(viewer, guest.name, ghosts.session)
+
+
+def outside_topic(ghosts: Ghosts) -> str:
+    """Return a topic that is not mqcam's and nobody's: who hears it hears whatever is said."""
+    return f"{ghosts.device}/outside"
 
 
 def will_topic(guest: Guest, topics: Namespace, ghosts: Ghosts) -> str:

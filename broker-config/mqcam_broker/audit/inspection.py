@@ -42,7 +42,7 @@ async def inspect(
     except TimeoutError as error:
         raise BrokerTimeout("it stopped answering", address=str(address)) from error
     except OSError as error:
-        text = f"it stopped answering ({error.strerror or 'connection lost'})"
+        text = "it stopped answering: is it overloaded, or did it end?"
         raise BrokerUnreachable(text, address=str(address)) from error
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mqcam_broker.audit import packets
@@ -20,6 +20,7 @@ from mqcam_broker.audit.guests import (
     AS_VIEWER,
     DEEPER,
     LETTER,
+    OUTSIDE,
     OWNER_STATE,
     STATUS,
     WILL,
@@ -28,6 +29,7 @@ from mqcam_broker.audit.guests import (
     Trial,
     filters,
     may_hear,
+    outside_topic,
     trials,
     will_topic,
 )
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
 SETTLE_S = 1.0
 """How long a broker gets to deliver what it has already confirmed."""
+_REFUSED_STATE = (
+    "cameras and viewers that are online have refused it, and their logs say 'owner's state "
+    "refused': that was this audit"
+)
 MAIL = "mail of its own"
 FORBIDDEN = (STATUS, OWNER_STATE, AS_VIEWER, AS_DEVICE, DEEPER, WILL)
 
@@ -84,7 +90,9 @@ async def judge_rooms(
     ears = [ear for ear in ears if ear.caller.is_in]
     findings = [finding for guest in guests for finding in _judge_speech(guest, said, ears)]
     for guest in guests:
-        findings += _judge_hearing(guest, [ear for ear in ears if ear.guest is guest], said, topics)
+        findings += _judge_hearing(
+            guest, [ear for ear in ears if ear.guest is guest], said, topics, ghosts
+        )
     return findings
 
 
@@ -147,7 +155,10 @@ def _judge_speech(guest: Guest, said: Sequence[Said], ears: Sequence[Ear]) -> It
     for check in FORBIDDEN:
         tried = [each for each in said if each.guest is guest and each.trial.check == check]
         if tried:
-            yield _judge_check(check, guest.who, tried, hearers)
+            finding = _judge_check(check, guest.who, tried, hearers)
+            if check == OWNER_STATE and finding.verdict is Verdict.BAD:
+                finding = replace(finding, text=f"{finding.text}; {_REFUSED_STATE}")
+            yield finding
 
 
 def _judge_check(
@@ -165,7 +176,11 @@ def _judge_check(
 
 
 def _judge_hearing(
-    guest: Guest, ears: Sequence[Ear], said: Sequence[Said], topics: Namespace
+    guest: Guest,
+    ears: Sequence[Ear],
+    said: Sequence[Said],
+    topics: Namespace,
+    ghosts: Ghosts,
 ) -> Iterator[Finding]:
     if not ears:
         yield found("listen", guest.who, Verdict.UNKNOWN, "the broker let no listener in")
@@ -198,7 +213,7 @@ def _judge_hearing(
     yield _judge_topics("read others' letters", guest.who, mailboxes, is_proven=is_proven)
     yield _judge_topics("the same by $share", guest.who, foreign[True], is_proven=is_proven)
     rest = foreign[False] - system - mailboxes
-    yield _judge_topics("read with #", guest.who, rest, is_proven=True)
+    yield _judge_outside(guest.who, rest, outside_topic(ghosts))
 
 
 def _judge_mail(guest: Guest, heard: set[str], topics: Namespace) -> Finding:
@@ -207,6 +222,17 @@ def _judge_mail(guest: Guest, heard: set[str], topics: Namespace) -> Finding:
         return found(MAIL, guest.who, Verdict.OK, "is heard")
     text = "none came while the audit ran; what follows rests on what this account subscribed to"
     return found(MAIL, guest.who, Verdict.NOTE, text)
+
+
+def _judge_outside(who: str, topics: set[str], ours: str) -> Finding:
+    """Return whether what is none of mqcam's is heard, by way of # for example."""
+    if ours in topics and len(topics) == 1:
+        text = "# is open: whatever anybody says here is heard"
+        return found(OUTSIDE, who, Verdict.BAD, text)
+    if topics:
+        return _judge_topics(OUTSIDE, who, topics - {ours}, is_proven=True)
+    text = "nothing was heard with # beside mqcam's topics, which have their own lines"
+    return found(OUTSIDE, who, Verdict.OK, text)
 
 
 def _judge_topics(check: str, who: str, topics: set[str], *, is_proven: bool) -> Finding:

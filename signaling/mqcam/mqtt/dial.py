@@ -13,7 +13,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from mqcam.errors import BrokerError, BrokerTimeout, BrokerTlsError, BrokerUnreachable
+from mqcam.errors import (
+    NO_ANSWER,
+    UNKNOWN_NAME,
+    BrokerError,
+    BrokerTimeout,
+    BrokerTlsError,
+    BrokerUnreachable,
+)
 from mqcam.mqtt.tls import encrypt
 from mqcam.resolver import Resolver
 
@@ -134,10 +141,9 @@ class Dialer:
             async with asyncio.timeout(self._timings.open_s):
                 sock = await self._first(endpoints)
         except TimeoutError as error:
-            reason = "no answer to the connection attempt: check address, network and firewall"
-            raise BrokerTimeout(reason, address=str(address)) from error
+            raise BrokerTimeout(NO_ANSWER, address=str(address)) from error
         except OSError as error:
-            raise BrokerUnreachable(_unreachable(error), address=str(address)) from error
+            raise BrokerUnreachable.because(error, address=str(address)) from error
         if address.scheme.is_encrypted:
             sock = await self._encrypt(sock, address)
         return Opened(sock=sock, address=address)
@@ -150,8 +156,7 @@ class Dialer:
             reason = "looking up its name took too long: check the DNS server"
             raise BrokerTimeout(reason, address=str(address)) from error
         except (OSError, UnicodeError) as error:
-            reason = "its name is not known: check the address and the DNS server"
-            raise BrokerUnreachable(reason, address=str(address)) from error
+            raise BrokerUnreachable(UNKNOWN_NAME, address=str(address)) from error
 
     async def _first(self, endpoints: Sequence[Endpoint]) -> socket.socket:
         """Connect to the machine behind a name that answers first, staggered like addresses."""
@@ -215,9 +220,3 @@ async def _wait_for(event: asyncio.Event, timeout_s: float) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-def _unreachable(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there: is the broker running, is the port right?"
-    return f"no connection ({error.strerror or error}): check address and network"
