@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from mqcam.commandline import Parser
 from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
 from mqcam.private import check_libraries
 
-from mqcam_viewer import joining, keeping, reach
+from mqcam_viewer import joining, keeping, presence, reach
 from mqcam_viewer.absence import no_picture
 from mqcam_viewer.client import Client
 from mqcam_viewer.desktop import cli as window
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 CREDENTIALS_VARIABLE = "MQCAM_CREDENTIALS"
 ABOUT_US = {"-h", "--help", "--version"}
 """First words that are not options of the window, which opens where no verb is named."""
+
+OPTION_FIRST = frozenset({window.VERB, "list", "probe", "snapshot", "record"})
+"""Verbs that may also stand behind options, as in ``mqcam-viewer --credentials FILE list``."""
+FLAGS = frozenset({"--json", "--verbose", "--loopback", "--live"})
+"""Options without a value: what follows them may be a verb."""
 
 
 def seconds(text: str) -> float:
@@ -110,10 +116,11 @@ def refusal_as_json(error: SessionError) -> dict[str, object]:
 
 
 async def list_cameras(options: argparse.Namespace) -> int:
-    """Print every camera."""
-    async with reached(Client(options.credentials)) as client:
-        cameras = await client.cameras()
-        refused = client.refused()
+    """Print every camera; fails when one is not believed."""
+    with contextlib.nullcontext() if options.verbose else presence.silent():
+        async with reached(Client(options.credentials)) as client:
+            cameras = await client.cameras()
+            refused = client.refused()
     if options.json:
         reports = {name: as_json(status) for name, status in cameras.items()}
         reports = {name: refusal_as_json(error) for name, error in refused.items()} | reports
@@ -125,7 +132,7 @@ async def list_cameras(options: argparse.Namespace) -> int:
             print(describe(name, status))
         if not (cameras or refused):
             print("the broker knows no camera yet")
-    return 0
+    return exits.FAILURE if refused else exits.OK
 
 
 def live_line(report: Report) -> str:
@@ -198,12 +205,26 @@ async def probe_camera(options: argparse.Namespace) -> int:
     return 0
 
 
+def verb_first(words: Sequence[str]) -> list[str]:
+    """Return a command line that began with options with its verb in front: the window's if none.
+
+    What stands behind an option is its value, also where it is called like a verb.
+    """
+    before = ""
+    for at, word in enumerate(words):
+        is_value = before.startswith("--") and "=" not in before and before not in FLAGS
+        if word in OPTION_FIRST and not is_value:
+            return [word, *words[:at], *words[at + 1 :]]
+        before = word
+    return [window.VERB, *words]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     main_parser = parser()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or (words[0].startswith("-") and words[0] not in ABOUT_US):
-        words.insert(0, window.VERB)
+        words = verb_first(words)
     try:
         joining.refuse_secrets(words)  # before anybody can repeat them
     except UsageError as error:

@@ -20,7 +20,7 @@ from mqcam.protocol.bucket import Buckets
 from mqcam.protocol.messages import OFFLINE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from mqcam.mqtt import MqttSession
     from mqcam.protocol.messages import Status
@@ -40,6 +40,20 @@ LINES_PER_S = 1.0
 
 QUIET_S = 0.3
 """A list of cameras is complete when no further status came for this long."""
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Log no camera that is not believed inside the block: who enters it tells them itself."""
+
+    def refuse(_record: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(refuse)
+    try:
+        yield
+    finally:
+        logger.removeFilter(refuse)
 
 
 class Presence:

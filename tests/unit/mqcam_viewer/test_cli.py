@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.protocol.messages import CaptureState, Status
-from mqcam_viewer.cli import as_json, describe, main, parser
+from mqcam_viewer.cli import as_json, describe, main, parser, verb_first
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,21 @@ def test_a_camera_as_json_names_its_picture() -> None:
         "height": 720,
         "fps": 30,
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("--credentials F list", "list --credentials F"),
+        ("--loopback --credentials F probe front", "probe --loopback --credentials F front"),
+        ("--json list", "list --json"),
+        ("--credentials=F list", "list --credentials=F"),
+        ("--credentials list", "window --credentials list"),
+        ("--credentials F", "window --credentials F"),
+    ],
+)
+def test_a_verb_may_stand_behind_its_options(typed: str, read: str) -> None:
+    assert verb_first(typed.split()) == read.split()
 
 
 @pytest.mark.parametrize("text", ["-1", "inf", "nan", "soon"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from mqcam.errors import SessionError
 from mqcam.protocol.messages import Status
 from mqcam.protocol.topics import Namespace
-from mqcam_viewer.presence import LINES_BURST, MAX_REFUSED, Presence
+from mqcam_viewer.presence import LINES_BURST, MAX_REFUSED, Presence, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,15 @@ def test_reason_is_said_once_until_it_changes(caplog: pytest.LogCaptureFixture) 
             cameras.refuse("front", refusal(text))
     assert len(caplog.records) == 2
     assert cameras.refused()["front"].text == "two"
+
+
+def test_who_tells_it_itself_keeps_it_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    cameras = presence()
+    with caplog.at_level(logging.ERROR), silent():
+        cameras.refuse("front", refusal("one"))
+    assert not caplog.records
+    cameras.refuse("front", refusal("two"))
+    assert len(caplog.records) == 1
 
 
 def test_forger_with_a_new_key_each_time_does_not_fill_the_log(
