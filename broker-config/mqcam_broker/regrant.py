@@ -62,10 +62,11 @@ def regrant(
         serial = new_serial(secrets.token_bytes(SERIAL_BYTES)) if is_shorter else member.serial
         renewed = dataclasses.replace(member, expires=expires, serial=serial)
         grant = grant_of(renewed).issue(owner, directory.read_decisions().namespace)
-        write_credentials(output, _credentials(directory, renewed, grant, old), owner=caller())
+        # The file last: a grant whose serial we forgot again could never be revoked.
         if is_shorter:
             revoke(directory, owner, member.serial)
         directory.write_members(members.replacing(renewed))
+        write_credentials(output, _credentials(directory, renewed, grant, old), owner=caller())
     return Regranted(member=renewed, is_revoked=is_shorter)
 
 

@@ -56,6 +56,7 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(
     with pytest.raises(OSError, match="No space") as caught:
         files.write_atomically(path, b"new")
     assert files.reason(caught.value) == "cannot be written: the disk is full"
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

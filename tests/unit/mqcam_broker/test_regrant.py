@@ -18,6 +18,8 @@ from mqcam_broker.settings import BrokerDecisions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mqcam_broker.members import Members
+
 FIRST_END, LATER, SOONER = 2_000_000_000, 2_100_000_000, 1_900_000_000
 
 
@@ -106,6 +108,25 @@ def test_with_the_old_file_the_new_one_is_whole(made: BrokerDirectory, tmp_path:
     assert (new.identity, new.password) == (old.identity, old.password)
     assert grant_in(made, file).expires == LATER
     assert new.owner_number == read_state(made).number
+
+
+@pytest.mark.parametrize("end", [SOONER, LATER])
+def test_no_grant_is_handed_out_whose_serial_could_not_be_noted(
+    made: BrokerDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: int
+) -> None:
+    """Nobody could revoke it."""
+
+    def fail(_self: BrokerDirectory, _members: Members) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = (tmp_path / "anna.yaml").read_bytes()
+    monkeypatch.setattr(BrokerDirectory, "write_members", fail)
+    with pytest.raises(OSError, match="No space"):
+        longer(made, tmp_path / "new.yaml", end)
+    with pytest.raises(OSError, match="No space"):
+        regrant(made, "anna", expires=end, output=tmp_path / "anna.yaml", old=old_file(made))
+    assert not (tmp_path / "new.yaml").exists()
+    assert (tmp_path / "anna.yaml").read_bytes() == before
 
 
 def test_another_persons_file_is_refused(made: BrokerDirectory, tmp_path: Path) -> None:
