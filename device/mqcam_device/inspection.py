@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mqcam.credentials import credentials_of
-from mqcam.errors import ConfigError, CredentialsError, MqcamError, Problem, SourceError
+from mqcam.errors import ConfigError, CredentialsError, MqcamError, Problem, SourceError, UsageError
 
 from mqcam_device import folders
 from mqcam_device.board import check_board
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
+from mqcam_device.trust import Trust
 
 if TYPE_CHECKING:
     from mqcam.credentials import Credentials
@@ -33,7 +34,9 @@ def inspect(settings: DeviceSettings, *, file: str) -> tuple[Credentials | None,
     try:
         if credentials is not None:
             check_board(state, credentials.name, is_start=False)
-    except CredentialsError as error:
+            # What the start reads there, and refuses: identity, viewers, the owner's word.
+            Trust(credentials, folder=state, on_owner_state=lambda _state: None).owner.close()
+    except (CredentialsError, UsageError) as error:
         mistakes.append(error)
     try:
         read_servers(settings)

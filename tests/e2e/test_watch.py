@@ -87,12 +87,13 @@ async def test_a_goodbye_arrives_before_the_media_ends(broker: ShippedBroker) ->
     assert "messages refused" not in log
 
 
-async def test_an_unknown_camera_is_said(broker: ShippedBroker) -> None:
+async def test_an_unknown_camera_is_said(broker: ShippedBroker, camera: RunningAgent) -> None:
     async with viewer(broker) as client:
         with pytest.raises(SessionError) as refusal:
-            await client.watch("nowhere").__aenter__()
+            await client.watch(f"{camera.name}s").__aenter__()
 
     assert refusal.value.code == "unknown-camera"
+    assert f"did you mean {camera.name}?" in refusal.value.text
 
 
 async def test_a_camera_that_was_switched_off_is_offline(broker: ShippedBroker) -> None:

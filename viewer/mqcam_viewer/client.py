@@ -120,7 +120,10 @@ class Client:
         )
         self._driver.bind(self._broker)
         self._presence = Presence(
-            broker=self._broker, topics=self._topics, devices=lambda: self._endpoint.devices
+            broker=self._broker,
+            topics=self._topics,
+            devices=lambda: self._endpoint.devices,
+            grant=self._trust.granted,
         )
         self._running: asyncio.Task[None] | None = None
 

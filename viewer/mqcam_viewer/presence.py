@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 import logging
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mqcam.mqtt import MqttSession
     from mqcam.protocol.messages import Status
     from mqcam.protocol.topics import Namespace
+    from mqcam.trust.documents import Grant
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +67,10 @@ class Presence:
         broker: MqttSession,
         topics: Namespace,
         devices: Callable[[], Mapping[str, Status | None]],
+        grant: Grant | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._grant = grant
         self._broker = broker
         self._topics = topics
         self._devices = devices
@@ -77,6 +81,7 @@ class Presence:
         self._watched: Counter[str] = Counter()
         self._status_arrived = asyncio.Event()
         self._statuses_seen = 0
+        self._is_following = False
         self._on_status: Callable[[], None] = lambda: None
 
     def note(self, camera: str, status: Status | None, *, gone: bool) -> None:
@@ -103,12 +108,14 @@ class Presence:
         """Follow every camera inside the block: ``on_status`` is called when ``known`` changed."""
         everything = self._topics.status_filter()
         self._on_status = on_status
+        self._is_following = True
         try:
             with contextlib.suppress(BrokerError):  # lost meanwhile: it is asked for again
                 await self._broker.subscribe(Subscription(topic=everything))
             yield
         finally:
             self._on_status = lambda: None
+            self._is_following = False
             with contextlib.suppress(BrokerError):
                 await self._broker.unsubscribe(everything)
 
@@ -171,17 +178,28 @@ class Presence:
         if camera in self._refused and self._devices().get(camera) is None:
             raise self._refused[camera]
         if camera not in self._devices():
-            raise SessionError(
-                "unknown-camera",
-                f"the broker knows no camera {camera} (waited {STATUS_S:g} s): "
-                "'mqcam-viewer list' shows those that it knows",
-            )
+            if not self._is_following:
+                with contextlib.suppress(BrokerError):
+                    await self.cameras()  # one of them may be meant
+            raise SessionError("unknown-camera", self.explain_unknown(camera))
         if not self._is_present(camera):
             since = self.offline_since(camera)
             when = "" if since is None else f" since {_clock_time(since)}"
             raise SessionError(
                 "offline", f"the camera {camera} is offline{when}: check its power and its network"
             )
+
+    def explain_unknown(self, camera: str) -> str:
+        """Return why nothing is heard of a camera: it is not ours to see, or the name is wrong."""
+        if self._grant is not None and not self._grant.covers(camera):
+            cameras = ", ".join(self._grant.cameras)
+            return f"your grant names {cameras}, not {camera}: ask the owner for another"
+        near = difflib.get_close_matches(camera, self._devices(), n=1)
+        meant = f" - did you mean {near[0]}?" if near else ""
+        return (
+            f"the broker knows no camera {camera}{meant} (waited {STATUS_S:g} s): "
+            "'mqcam-viewer list' shows those that it knows"
+        )
 
     def offline_since(self, camera: str) -> datetime | None:
         """Return when a camera left, if it said so or we saw it; None where nobody knows."""

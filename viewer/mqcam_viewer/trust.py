@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mqcam.errors import DocumentRefused
 from mqcam.protocol.topics import Namespace
+from mqcam.trust.documents import read_grant
 from mqcam.trust.envelope import ViewerEnvelope
 from mqcam.trust.keystore import load_identity
 from mqcam.trust.obedience import OwnerWord
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mqcam.credentials import Credentials
     from mqcam.protocol.messages import Status
     from mqcam.protocol.verdict import Denial
+    from mqcam.trust.documents import Grant
     from mqcam.trust.ownerstate import OwnerState
 
 
@@ -44,6 +47,8 @@ class Trust:
         folder = viewer_folder(credentials.name, self.identity.public)
         self.envelope = ViewerEnvelope(self.identity, namespace)
         self.grant = credentials.grant or ""
+        self._owner_key = credentials.owner
+        self._namespace = namespace
         self._on_owner_state = on_owner_state
         self._devices = DeviceTrust(
             namespace=namespace,
@@ -59,6 +64,16 @@ class Trust:
             lowest=credentials.owner_number,
         )
         self._devices.obey(frozenset(self.owner.state.revoked))
+
+    @property
+    def granted(self) -> Grant | None:
+        """Return what the owner grants this viewer; None where no owner's grant can be read."""
+        if not self.grant or self._owner_key is None:
+            return None
+        try:
+            return read_grant(self.grant, owner=self._owner_key, namespace=self._namespace)
+        except DocumentRefused:
+            return None  # the cameras say what is wrong with it
 
     def vouch(self, device: str, key: str, status: Status) -> Denial | None:
         """Return why the one who signed a camera's status is not that camera, or None."""

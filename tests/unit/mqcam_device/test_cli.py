@@ -67,6 +67,36 @@ def test_check_tells_every_mistake(config: Path, capsys: Captured) -> None:
         assert part in told
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("front.identity", SigningKey(b"2" * 32).secret_text(), "another identity"),
+        ("front.authorized_viewers", "laptop rubbish", "line 1"),
+    ],
+)
+def test_check_refuses_what_the_start_refuses(
+    config: Path, capsys: Captured, name: str, content: str, said: str
+) -> None:
+    """Such a file came from another camera, or from a slip of the hand."""
+    credentials = Credentials(
+        kind="device",
+        name="front",
+        broker=("mqtts://nas.local",),
+        identity=SigningKey(b"1" * 32).public,
+        owner=SigningKey(b"3" * 32).public,
+    )
+    write_credentials(config.parent / "c.yaml", credentials)
+    state = config.parent / "state"
+    state.mkdir()
+    for file, text in (("front.identity", SigningKey(b"1" * 32).secret_text()), (name, content)):
+        (state / file).write_text(f"{text}\n")
+        (state / file).chmod(0o600)
+    assert checked(config) == 78
+    told = capsys.readouterr().err
+    assert name in told
+    assert said in told
+
+
 def test_a_missing_configuration_is_told_without_a_line(tmp_path: Path, capsys: Captured) -> None:
     assert main(["check", "--config", str(tmp_path / "no.yaml")]) == 78
     assert capsys.readouterr().err == f"{tmp_path}/no.yaml: does not exist\n"

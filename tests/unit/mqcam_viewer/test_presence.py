@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from mqcam.errors import SessionError
 from mqcam.protocol.messages import Status
 from mqcam.protocol.topics import Namespace
+from mqcam.trust.documents import Grant
 from mqcam_viewer.presence import LINES_BURST, MAX_REFUSED, Presence, silent
 
 if TYPE_CHECKING:
@@ -44,6 +45,22 @@ def test_who_tells_it_itself_keeps_it_out_of_the_log(caplog: pytest.LogCaptureFi
     assert not caplog.records
     cameras.refuse("front", refusal("two"))
     assert len(caplog.records) == 1
+
+
+def test_a_camera_outside_the_grant_is_said_to_be_so() -> None:
+    grant = Grant(name="guest", key="", serial="", cameras=("garden-*", "gate"))
+    cameras = Presence(broker=NO_BROKER, topics=Namespace(), devices=dict, grant=grant)
+    assert cameras.explain_unknown("front").startswith(
+        "your grant names garden-*, gate, not front: ask the owner"
+    )
+    assert "the broker knows no camera garden-1" in cameras.explain_unknown("garden-1")
+
+
+def test_a_name_that_was_mistyped_is_guessed_among_those_that_are_known() -> None:
+    known: dict[str, Status | None] = {"front-door": STATUS, "yard": None}
+    cameras = Presence(broker=NO_BROKER, topics=Namespace(), devices=lambda: known)
+    assert "did you mean front-door?" in cameras.explain_unknown("frontdoor")
+    assert "did you mean" not in cameras.explain_unknown("cellar")
 
 
 def test_forger_with_a_new_key_each_time_does_not_fill_the_log(
