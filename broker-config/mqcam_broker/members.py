@@ -104,8 +104,9 @@ class Members:
             raise SetupError(
                 f"{name} is already the name of a {taken.kind}, and a name belongs to one device "
                 "or one viewer, because the broker tells who wrote a message by the name alone",
-                f"choose another name, give this {taken.kind} new credentials with --replace, or "
-                f"free the name with: mqcam-broker remove {name}",
+                f"choose another name, give this {taken.kind} new credentials with: mqcam-broker "
+                f"add-{taken.kind} {name} --replace, or free the name with: mqcam-broker remove "
+                f"{name}",
             )
 
     def find(self, name: str) -> Member:

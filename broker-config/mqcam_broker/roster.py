@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from fnmatch import filter as matching
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,10 +116,10 @@ def _add_admission(commands: Commands, common: Parser, kind: Kind) -> None:
 def _add_grant(add: Parser) -> None:
     add.add_argument(
         "--camera",
-        nargs="+",
-        action="extend",
+        action="append",
         metavar="NAME",
-        help="the cameras; * and ? stand for other letters, in quotes (default: '*', all)",
+        help="a camera, or several with commas between, or the option again; * and ? stand for "
+        "other letters, in quotes (default: '*', all)",
     )
     add.add_argument(
         "--right",
@@ -130,7 +131,9 @@ def _add_grant(add: Parser) -> None:
     end.add_argument("--until", metavar="DATE", help="the last day, for example 2027-03-31")
     end.add_argument("--days", type=int, metavar="N", help="the same as days from now")
     add.add_argument("--qr", action="store_true", help="show the QR code, not only in a terminal")
-    add.add_argument("--uri", action="store_true", help="show the URI, not only in a terminal")
+    add.add_argument(
+        "--uri", action="store_true", help="show the same as one line, for mqcam-viewer pair"
+    )
     add.add_argument(
         "--qr-file", type=Path, metavar="FILE", help="write the QR code as a picture, .png or .svg"
     )
@@ -155,6 +158,8 @@ def _add(options: argparse.Namespace) -> int:
     else:
         print("Next: hand it to that person in a safe way (scp or a USB stick, not by mail);")
         print(f"      there: mqcam-viewer list --credentials {added.file.name}")
+        for pattern in _unmatched(options):
+            print(f"Note: {pattern} matches none of the cameras yet; it will when one is added.")
         show(added.credentials, added.file, forms)
     return OK if is_known else FAILURE
 
@@ -191,7 +196,8 @@ def _public_key(options: argparse.Namespace) -> str | None:
 
 
 def _cameras(given: list[str]) -> tuple[str, ...]:
-    cameras = tuple(dict.fromkeys(given or [EVERY_CAMERA]))
+    words = (word.strip() for text in given for word in text.split(","))
+    cameras = tuple(dict.fromkeys(words)) or (EVERY_CAMERA,)
     for camera in cameras:
         if not is_pattern(camera):
             raise UsageError(
@@ -201,6 +207,14 @@ def _cameras(given: list[str]) -> tuple[str, ...]:
     if len(cameras) > CAMERAS_MAX:
         raise UsageError(f"{len(cameras)} times --camera", "use * and ?, for example 'house-*'")
     return cameras
+
+
+def _unmatched(options: argparse.Namespace) -> list[str]:
+    """Return the cameras asked for by name or pattern that nobody has yet."""
+    devices = [each.name for each in BrokerDirectory(options.dir).read_members().of_kind("device")]
+    return [
+        each for each in _cameras(options.camera) if options.camera and not matching(devices, each)
+    ]
 
 
 def _rights(given: list[str]) -> tuple[str, ...]:

@@ -188,7 +188,7 @@ def added(home: Path, name: str, kind: str = "viewer") -> Credentials:
 
 
 def test_a_viewer_is_let_in_with_cameras_rights_and_an_end(home: Path, capsys: Captured) -> None:
-    options = ["--camera", "door-*", "garden", "--camera", "attic", "--right", "talk,view"]
+    options = ["--camera", "door-*,garden", "--camera", "attic", "--right", "talk,view"]
     assert main(["add-viewer", "ann", *options, "--days", "30"]) == 0
     capsys.readouterr()
     assert main(["list", "--json"]) == 0
@@ -197,6 +197,27 @@ def test_a_viewer_is_let_in_with_cameras_rights_and_an_end(home: Path, capsys: C
     assert (ann["cameras"], ann["rights"]) == (["door-*", "garden", "attic"], ["view", "talk"])
     assert datetime.fromisoformat(ann["until"]) > datetime.now(UTC) + timedelta(days=29)
     assert (shown["owner"], shown["revoked"]) == (added(home, "ann").owner, [])
+
+
+def test_the_name_may_stand_behind_the_cameras_and_one_that_is_not_there_yet_is_noted(
+    home: Path, capsys: Captured
+) -> None:
+    assert main(["add-device", "garden-pond"]) == 0
+    assert main(["add-viewer", "--camera", "garden-pond", "--camera", "shed-*", "fred"]) == 0
+    output = capsys.readouterr().out
+    assert "fred may come in" in output
+    assert "shed-* matches none of the cameras yet" in output
+    assert "garden-pond matches none" not in output
+    assert main(["add-viewer", "ann"]) == 0
+    assert "matches none" not in capsys.readouterr().out
+
+
+def test_a_name_of_the_other_kind_is_told_with_the_command_that_replaces_it(
+    home: Path, capsys: Captured
+) -> None:
+    main(["add-viewer", "anna"])
+    assert main(["add-device", "anna", "--replace"]) == 1
+    assert "mqcam-broker add-viewer anna --replace" in capsys.readouterr().err
 
 
 def test_a_viewer_may_watch_all_cameras_for_ever_unless_said_otherwise(
@@ -213,7 +234,7 @@ def test_a_viewer_may_watch_all_cameras_for_ever_unless_said_otherwise(
     ("options", "says"),
     [
         (["--camera", "a/b"], "'a/b' stands for no camera"),
-        (["--camera", *[f"cam{i}" for i in range(65)]], "use * and ?"),
+        (["--camera", ",".join(f"cam{i}" for i in range(65))], "use * and ?"),
         (["--right", "view,watch"], "there is no right 'watch'; there are view, talk, control"),
         (["--right", ""], "there is no right ''"),
         (["--until", "2001-01-01"], "2001-01-01 is over"),

@@ -31,9 +31,14 @@ def test_a_pipe_gets_nothing_unless_asked(capsys: Captured) -> None:
     assert capsys.readouterr().out == ""
 
 
-def test_a_terminal_shows_both(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_shows_the_code_and_the_line_only_when_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    assert wanted_forms(qr=False, uri=False, picture=None) == Forms(has_code=True, has_line=True)
+    assert wanted_forms(qr=False, uri=False, picture=None) == Forms(has_code=True)
+    assert wanted_forms(qr=False, uri=True, picture=None) == Forms(has_line=True)
+    picture = tmp_path / "ann.png"
+    assert wanted_forms(qr=False, uri=False, picture=picture) == Forms(picture=picture)
 
 
 def test_the_line_is_the_whole_file(capsys: Captured) -> None:
@@ -50,13 +55,31 @@ def test_the_code_is_drawn_when_asked_for(capsys: Captured) -> None:
     assert "mqcam:" not in output.lower()
 
 
+def test_only_what_is_shown_is_spoken_of(tmp_path: Path, capsys: Captured) -> None:
+    show(ANN, FILE, Forms(picture=tmp_path / "ann.png"))
+    assert "the line" not in capsys.readouterr().out
+    show(ANN, FILE, Forms(has_line=True))
+    assert "the code" not in capsys.readouterr().out
+
+
+def test_a_code_with_more_rows_than_the_terminal_is_told_and_what_else_to_do(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "_size", lambda: (200, 24))
+    show(ANN, FILE, Forms(has_code=True))
+    output = capsys.readouterr().out
+    assert "rows with the prompt, this terminal 24" in output
+    assert "--qr-file ann.png" in output
+
+
 def test_a_code_that_does_not_fit_is_told_and_the_line_follows(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handover, "UNLIMITED_COLUMNS", 20)
     show(ANN, FILE, Forms(has_code=True, has_line=True))
-    *_, told, line = capsys.readouterr().out.strip().split("\n")
+    *_, told, _, remedy, line = capsys.readouterr().out.strip().split("\n")
     assert told.startswith("No code: the code needs a terminal of")
+    assert "--qr-file ann.png" in remedy
     assert read_uri(line) == ANN
 
 
