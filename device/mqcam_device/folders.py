@@ -52,7 +52,9 @@ def state_folder(given: Path | None) -> Path:
 def places_to_ask(given: Path | None) -> tuple[Path, ...]:
     """Return where an agent that this user may ask can have its socket: his own, the service's."""
     own = runtime_folder(given)
-    return (own,) if given is not None or own == SYSTEM_RUNTIME else (own, SYSTEM_RUNTIME)
+    if given is not None or own == SYSTEM_RUNTIME:
+        return (own,)
+    return (own, SYSTEM_RUNTIME) if _is_trusted(own) else (SYSTEM_RUNTIME,)
 
 
 def problems(*, runtime: Path, state: Path, file: str) -> list[Problem]:
@@ -90,6 +92,18 @@ def _check(folder: Path) -> None:
         _refuse_prepared_by_others(folder)
     if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
         raise PermissionError(errno.EPERM, "cannot be written by this user")
+
+
+def _is_trusted(folder: Path) -> bool:
+    """Tell whether nobody else can answer there in the place of our own agent."""
+    try:
+        if folder.parent == Path(tempfile.gettempdir()):
+            _refuse_prepared_by_others(folder)
+    except FileNotFoundError:
+        return True
+    except PermissionError:
+        return False
+    return True
 
 
 def _refuse_prepared_by_others(folder: Path) -> None:

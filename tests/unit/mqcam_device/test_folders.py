@@ -80,6 +80,21 @@ def test_both_folders_are_told_with_the_key_that_helps(tmp_path: Path) -> None:
     assert "d.yaml: state_dir: ~/x: is no place" in str(found[1])
 
 
+@pytest.mark.parametrize(("mode", "is_asked"), [(0o700, True), (0o777, False)])
+def test_nobody_is_asked_where_somebody_else_could_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, is_asked: bool
+) -> None:
+    """His invitation would be shown as that of our camera."""
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid or ORDINARY)
+    own = folders.runtime_folder(None)
+    if tmp_path.stat().st_uid == 0:  # we are root, told to be somebody else
+        own.mkdir()
+        os.chown(own, ORDINARY, ORDINARY)
+    own.mkdir(exist_ok=True)
+    own.chmod(mode)
+    assert (own in folders.places_to_ask(None)) is is_asked
+
+
 def test_what_somebody_else_prepared_in_tmp_is_refused(tmp_path: Path) -> None:
     planted = tmp_path / "mqcam-1000"
     (tmp_path / "elsewhere").mkdir()
