@@ -153,6 +153,8 @@ def _asked(ask: Ask, terminal: Terminal, visitor: Mapping[str, Any]) -> bool | N
             f"A viewer of this name was let in before with another key, {visitor['known_as']}: "
             "a yes takes its place."
         )
+    if visitor["was_shut_out"]:
+        terminal.say("This viewer was shut out of this camera before: a yes lets it in again.")
     terminal.prompt("Let it in? [y/N]")
     while (typed := terminal.answer(POLL_S)) is None:
         waiting = ask("pairing")["waiting"]

@@ -208,6 +208,7 @@ class Reception:
             "viewer": visitor.name,
             "fingerprint": visitor.fingerprint,
             "known_as": next(iter(others), ""),
+            "was_shut_out": self._authorized.is_shut_out(visitor.key),
         }
 
 

@@ -105,9 +105,9 @@ def read_uri(text: str) -> Credentials | Invitation:
             raise UriUnusable("is of a newer mqcam: install that release here too")
         return _read_viewer(fields) if kind == _VIEWER else _read_invitation(fields)
     except MalformedMessage as error:
-        raise UriUnusable(f"cannot be read: {error}") from None
+        raise UriUnusable(f"cannot be read: {error}; ask for a new one") from None
     except KeyUnusable as error:
-        raise UriUnusable(f"holds a key that is none: {error}") from None
+        raise UriUnusable(f"holds a key that is none: {error}; ask for a new one") from None
 
 
 def is_uri(text: str) -> bool:
@@ -151,7 +151,11 @@ def _unpack(text: str) -> bytes:
     except (binascii.Error, ValueError, zlib.error) as error:
         raise UriUnusable("is damaged: copy it whole") from error
     if not unpacker.eof or unpacker.unused_data:
-        text = "is too big unpacked" if len(content) >= CONTENT_MAX_BYTES else "is not whole"
+        text = (
+            "is too big unpacked"
+            if len(content) >= CONTENT_MAX_BYTES
+            else "is not whole: copy it from end to end"
+        )
         raise UriUnusable(text)
     return content
 

@@ -35,6 +35,7 @@ WAIT_S = 30.0
 MISSING_EXTRA = "pip install 'mqcam[viewer]'"
 
 _PLACE = "the system's keyring"
+_RESTORE = "put it back from a backup, or have the credentials made anew with --replace"
 _LOWEST_PRIORITY = 1
 """What the library itself recommends; fail, null and keys in plain text are below."""
 
@@ -239,9 +240,13 @@ def _parsed(secret: str, where: str, *, public: str | None = None) -> SigningKey
     try:
         key = SigningKey.parse(secret)
     except KeyUnusable as error:
-        raise CredentialsError(where, f"holds no identity that can be used: {error}") from None
+        raise CredentialsError(
+            where, f"holds no identity that can be used: {error}; {_RESTORE}"
+        ) from None
     if public is not None and key.public != public:
-        raise CredentialsError(where, "holds another identity than the credentials speak of")
+        raise CredentialsError(
+            where, f"holds another identity than the credentials speak of; {_RESTORE}"
+        )
     return key
 
 

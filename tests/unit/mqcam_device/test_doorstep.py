@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 URI = "MQCAM:ABCDEFGHIJKLMNOP"
-VISITOR = {"number": 3, "viewer": "laptop", "fingerprint": "f8fa f251", "known_as": ""}
+VISITOR = {
+    "number": 3,
+    "viewer": "laptop",
+    "fingerprint": "f8fa f251",
+    "known_as": "",
+    "was_shut_out": False,
+}
 WHO = {name: VISITOR[name] for name in ("number", "fingerprint")}
 
 
@@ -134,6 +140,12 @@ def test_another_key_under_a_known_name_is_pointed_out() -> None:
     terminal = FakeTerminal("y")
     run(FakeAgent([{**VISITOR, "known_as": "dead beef"}]), terminal)
     assert "let in before with another key, dead beef" in terminal.shown
+
+
+def test_a_viewer_that_was_shut_out_is_pointed_out() -> None:
+    terminal = FakeTerminal("y")
+    run(FakeAgent([{**VISITOR, "was_shut_out": True}]), terminal)
+    assert "was shut out of this camera before" in terminal.shown
 
 
 def test_a_narrow_terminal_is_told_how_to_get_a_code() -> None:

@@ -134,7 +134,7 @@ async def test_who_knows_the_secret_waits_and_is_let_in_by_a_yes(house: House) -
     state = await house.ask("pairing")
     assert house.codes() == ["pairing-waits"]
     expected = {"number": 1, "viewer": "laptop", "fingerprint": fingerprint(LAPTOP.public)}
-    assert state["waiting"] == [{**expected, "known_as": ""}]
+    assert state["waiting"] == [{**expected, "known_as": "", "was_shut_out": False}]
 
     decided = await house.ask("pair-decide", number=1, accept=True)
 
@@ -230,6 +230,14 @@ async def test_a_name_that_had_another_key_is_shown_with_it(house: House) -> Non
     assert visitor["known_as"] == fingerprint(PHONE.public)
     await house.ask("pair-decide", number=1, accept=True)
     assert [each.key for each in house.authorized.find("laptop")] == [LAPTOP.public]
+
+
+async def test_a_viewer_that_was_shut_out_is_shown_as_such(house: House) -> None:
+    house.authorized.revoke("laptop", LAPTOP.public)
+    await house.ask("pair")
+    house.knock()
+    (visitor,) = (await house.ask("pairing"))["waiting"]
+    assert visitor["was_shut_out"] is True
 
 
 async def test_a_revoked_viewer_is_shut_out_and_judged_at_once(house: House) -> None:

@@ -240,3 +240,15 @@ def test_without_the_library_secrets_stay_in_the_file(
     with pytest.raises(UsageError, match="pip install") as caught:
         load_identity(credentials(identity=KEY.public), folder=tmp_path, use_keyring=True)
     assert exit_code(caught.value) == 2
+
+
+def test_a_cut_identity_says_what_to_do(tmp_path: Path) -> None:
+    for content in ("", "ed25519-secret:abc"):
+        file = tmp_path / "front.identity"
+        file.write_text(content)
+        file.chmod(0o600)
+        bare = Credentials(kind="device", name="front", broker=("mqtts://nas.local",))
+        with pytest.raises(
+            CredentialsError, match="from a backup, or have the credentials made anew"
+        ):
+            load_identity(bare, folder=tmp_path, use_keyring=False)
