@@ -18,16 +18,17 @@ from mqcam.errors import MqcamError
 from mqcam.exits import OK, exit_code
 from mqcam.files import reason
 
-from mqcam_broker import archive, foreign, founding, relay, roster, shipped, upkeep
+from mqcam_broker import shipped
 from mqcam_broker.audit import cli as audit
-from mqcam_broker.authority import expiry
-from mqcam_broker.chatter import shown
-from mqcam_broker.directory import BrokerDirectory
-from mqcam_broker.membership import read_members
-from mqcam_broker.phrases import dir_option
-from mqcam_broker.process import Listener, find_mosquitto, run_broker
-from mqcam_broker.publication import publish_state
-from mqcam_broker.vigil import Vigil
+from mqcam_broker.certificates.authority import expiry
+from mqcam_broker.certificates.vigil import Vigil
+from mqcam_broker.changes.membership import read_members
+from mqcam_broker.folder.directory import BrokerDirectory
+from mqcam_broker.mosquitto.chatter import shown
+from mqcam_broker.mosquitto.process import Listener, find_mosquitto, run_broker
+from mqcam_broker.owner.publication import publish_state
+from mqcam_broker.verbs import archive, foreign, founding, relay, roster, upkeep
+from mqcam_broker.verbs.phrases import dir_option
 
 if TYPE_CHECKING:
     import argparse

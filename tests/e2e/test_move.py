@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 from typing import TYPE_CHECKING
 
-from mqcam_broker.process import Listener, find_mosquitto, is_ready
+from mqcam_broker.mosquitto.process import Listener, find_mosquitto, is_ready
 from support.agent import SMALL, RunningAgent
 from support.broker import ShippedBroker, free_port
 from support.polling import until

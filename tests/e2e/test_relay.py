@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from mqcam_broker.turn import TurnDecisions, TurnFiles
-from mqcam_broker.turnserver import Turnserver
+from mqcam_broker.relay.turn import TurnDecisions, TurnFiles
+from mqcam_broker.relay.turnserver import Turnserver
 from support.agent import SMALL, RunningAgent
 from support.broker import ShippedBroker, free_port
 from support.coturn import is_available

@@ -15,7 +15,7 @@ from mqcam_broker.audit.findings import Finding, Verdict
 from mqcam_broker.audit.inspection import inspect
 from mqcam_broker.audit.packets import Letter
 from mqcam_broker.cli import main
-from mqcam_broker.passwords import password_hash
+from mqcam_broker.folder.passwords import password_hash
 from support.broker import ShippedBroker, free_port
 from support.mosquitto import mosquitto
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.credentials import Credentials, load_credentials
 from mqcam.protocol.topics import Namespace
-from mqcam_broker.authority import SERVER_NAME
+from mqcam_broker.folder.names import SERVER_NAME
 from paho.mqtt.enums import MQTTProtocolVersion
 from support.broker import SUCCESS, ShippedBroker, free_port, log_in
 from support.client import DISCONNECTED, BareClient

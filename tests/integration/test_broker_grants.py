@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.credentials import Credentials, Kind, load_credentials
 from mqcam.protocol.topics import Namespace
-from mqcam_broker.members import Member, Members
+from mqcam_broker.folder.members import Member, Members
 from support.broker import SUCCESS, ShippedBroker, log_in
 from support.client import BareClient
 

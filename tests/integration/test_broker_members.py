@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.credentials import Kind, load_credentials
 from mqcam.protocol.topics import Namespace
-from mqcam_broker.membership import remove_member
-from mqcam_broker.process import Reload, running_broker
+from mqcam_broker.changes.membership import remove_member
+from mqcam_broker.mosquitto.process import Reload, running_broker
 from support.broker import SUCCESS, ShippedBroker, log_in
 from support.client import BareClient
 

@@ -21,7 +21,7 @@ from mqcam.relay import allocate
 from mqcam.resolver import Resolver
 from mqcam.servers import Target, targets
 from mqcam_broker.cli import main
-from mqcam_broker.turn import USER_QUOTA, TurnDecisions, TurnFiles
+from mqcam_broker.relay.turn import USER_QUOTA, TurnDecisions, TurnFiles
 from mqcam_device.lending import Lender, SharedSecret
 from support.broker import ShippedBroker, free_port
 from support.coturn import is_available
@@ -233,7 +233,7 @@ def test_a_machine_without_coturn_is_told_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with prepared() as shipped:
-        monkeypatch.setattr("mqcam_broker.turnserver.shutil.which", lambda _name: None)
+        monkeypatch.setattr("mqcam_broker.relay.turnserver.shutil.which", lambda _name: None)
         monkeypatch.setattr("mqcam_broker.cli.find_mosquitto", lambda: "mosquitto")
         code = main(["run", "--turn", "--dir", str(shipped.directory.path)])
     assert code == 1

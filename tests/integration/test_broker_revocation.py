@@ -16,10 +16,11 @@ from mqcam.credentials import Kind, load_credentials
 from mqcam.mqtt import MqttSession
 from mqcam.protocol.topics import Namespace
 from mqcam.trust.ownerstate import OwnerState, read_owner_state
-from mqcam_broker import authority, publication
+from mqcam_broker.certificates import authority
 from mqcam_broker.cli import main
-from mqcam_broker.decree import read_payload, read_state, revoke
-from mqcam_broker.publication import Publication, publish_state
+from mqcam_broker.owner import publication
+from mqcam_broker.owner.decree import read_payload, read_state, revoke
+from mqcam_broker.owner.publication import Publication, publish_state
 from support.broker import SUCCESS, ShippedBroker, free_port, log_in
 from support.client import BareClient
 

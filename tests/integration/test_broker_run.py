@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.credentials import load_credentials
 from mqcam_broker.cli import main
-from mqcam_broker.process import Listener, find_mosquitto, is_ready, running_broker
+from mqcam_broker.mosquitto.process import Listener, find_mosquitto, is_ready, running_broker
 from support.broker import SUCCESS, ShippedBroker, log_in
 
 if TYPE_CHECKING:

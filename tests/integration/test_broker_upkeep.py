@@ -15,18 +15,18 @@ import pytest
 from mqcam.credentials import load_credentials
 from mqcam.protocol.topics import Namespace
 from mqcam.trust.ownerstate import read_owner_state
-from mqcam_broker.adoption import Adoption, adopt, lines_to_paste
 from mqcam_broker.audit.caller import Account, Door, calling
 from mqcam_broker.audit.door import checked_door
-from mqcam_broker.decree import read_state
-from mqcam_broker.directory import BrokerDirectory
-from mqcam_broker.freshness import stale_listeners
-from mqcam_broker.lifespan import KNOWN_AFTER
-from mqcam_broker.membership import Admission, add_member
-from mqcam_broker.process import Listener, is_ready, run_broker, running_broker
-from mqcam_broker.publication import publish_state
-from mqcam_broker.renewal import renew
-from mqcam_broker.settings import BrokerDecisions
+from mqcam_broker.certificates.freshness import stale_listeners
+from mqcam_broker.certificates.lifespan import KNOWN_AFTER
+from mqcam_broker.certificates.renewal import renew
+from mqcam_broker.changes.adoption import Adoption, adopt, lines_to_paste
+from mqcam_broker.changes.membership import Admission, add_member
+from mqcam_broker.folder.directory import BrokerDirectory
+from mqcam_broker.folder.settings import BrokerDecisions
+from mqcam_broker.mosquitto.process import Listener, is_ready, run_broker, running_broker
+from mqcam_broker.owner.decree import read_state
+from mqcam_broker.owner.publication import publish_state
 from support.broker import SUCCESS, ShippedBroker, free_port, log_in
 from support.mosquitto import mosquitto
 

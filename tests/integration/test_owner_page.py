@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.credentials import load_credentials
-from mqcam_broker.decree import read_state
-from mqcam_broker.directory import BrokerDirectory
+from mqcam_broker.folder.directory import BrokerDirectory
+from mqcam_broker.owner.decree import read_state
 from support.broker import SUCCESS, free_port, log_in
 from support.certificates import Authority
 from support.polling import until

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import Credentials, load_credentials
 from mqcam_broker.cli import main
-from mqcam_broker.decree import read_state
-from mqcam_broker.directory import BrokerDirectory
-from mqcam_broker.names import OWNER
-from mqcam_broker.process import Listener, find_mosquitto, is_ready
+from mqcam_broker.folder.directory import BrokerDirectory
+from mqcam_broker.folder.names import OWNER
+from mqcam_broker.mosquitto.process import Listener, find_mosquitto, is_ready
+from mqcam_broker.owner.decree import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from mqcam_broker.authority import SERVER_NAME
+from mqcam_broker.folder.names import SERVER_NAME
 
 if TYPE_CHECKING:
     from support.broker import ShippedBroker

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from mqcam.credentials import load_credentials, write_credentials
-from mqcam_broker.authority import SERVER_NAME
+from mqcam_broker.folder.names import SERVER_NAME
 from support.broker import ShippedBroker
 from support.door import Behind, Door, Packet
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from mqcam.credentials import Credentials, write_credentials
 from mqcam.trust.keys import SigningKey
-from mqcam_broker.passwords import password_hash
+from mqcam_broker.folder.passwords import password_hash
 from support.mosquitto import mosquitto
 
 if TYPE_CHECKING:

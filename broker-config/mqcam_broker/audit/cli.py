@@ -17,7 +17,7 @@ from mqcam.trust.keystore import with_password
 
 from mqcam_broker.audit.findings import as_json, has_bad, table
 from mqcam_broker.audit.inspection import inspect
-from mqcam_broker.names import check_name
+from mqcam_broker.folder.names import check_name
 
 if TYPE_CHECKING:
     import argparse

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.credentials import load_credentials
 from mqcam.trust.keys import SigningKey
-from mqcam_broker import authority, cli, process
+from mqcam_broker import cli
+from mqcam_broker.certificates import authority
 from mqcam_broker.cli import main
-from mqcam_broker.process import Reload
-from mqcam_broker.publication import Publication
+from mqcam_broker.mosquitto import process
+from mqcam_broker.mosquitto.process import Reload
+from mqcam_broker.owner.publication import Publication
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +75,9 @@ def test_remove_says_what_became_of_the_connection(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main(["add-viewer", "alice"])
-    monkeypatch.setattr("mqcam_broker.membership.reload_broker", lambda _directory: Reload.DONE)
+    monkeypatch.setattr(
+        "mqcam_broker.changes.membership.reload_broker", lambda _directory: Reload.DONE
+    )
     capsys.readouterr()
     assert main(["remove", "alice"]) == 0
     assert "the broker has ended its connection" in capsys.readouterr().out
@@ -149,7 +153,7 @@ def test_a_file_that_may_not_be_read_is_named(
     def forbid(*_arguments: object, **_options: object) -> bytes:
         raise PermissionError(13, "Permission denied", str(home / "members"))
 
-    monkeypatch.setattr("mqcam_broker.directory.read_bounded", forbid)
+    monkeypatch.setattr("mqcam_broker.folder.directory.read_bounded", forbid)
     assert main(["list"]) == 1
     assert "members: may not be opened by this user; try again with sudo" in capsys.readouterr().err
 
@@ -324,7 +328,7 @@ def test_a_revocation_that_reached_nobody_is_a_failure_with_the_next_step(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = Publication(is_done=False, problem="the broker confirmed nothing within 5 s")
-    monkeypatch.setattr("mqcam_broker.membership.publish_state", lambda _directory: lost)
+    monkeypatch.setattr("mqcam_broker.changes.membership.publish_state", lambda _directory: lost)
     main(["add-viewer", "ann"])
     capsys.readouterr()
     assert main(["remove", "ann"]) == 1

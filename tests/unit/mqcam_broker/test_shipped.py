@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mqcam.errors import MissingRequirement
 from mqcam_broker import shipped
-from mqcam_broker.names import OWNER
+from mqcam_broker.folder.names import OWNER
 
 SHIPPED = shipped.shipped_file(shipped.CONFIGURATION).read_text("utf-8")
 ELSEWHERE = Path("/srv/my broker")

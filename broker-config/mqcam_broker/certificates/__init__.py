@@ -1,0 +1,1 @@
+"""The authority, the broker's certificate, and their renewal."""

@@ -1,0 +1,1 @@
+"""A broker's folder: every file in it, read and written."""

@@ -1,0 +1,1 @@
+"""The mosquitto that runs on a broker's folder."""

@@ -1,0 +1,1 @@
+"""What the owner types: options, and what is said about what came of it."""
