@@ -80,8 +80,8 @@ class Directions:
             self._dialled = wanted
             if self.skips_dates and not did_skip:
                 logger.info(
-                    "the clock of this machine is not synchronised: of the broker's certificate its "
-                    "authority is checked, its dates are not until the clock is right"
+                    "the clock of this machine is not synchronised: until it is, the broker's "
+                    "certificate is checked for its authority, not for its dates"
                 )
         return self._dialer
 
