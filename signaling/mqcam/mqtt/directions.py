@@ -80,8 +80,8 @@ class Directions:
             self._dialled = wanted
             if self.skips_dates and not did_skip:
                 logger.info(
-                    "the clock of this machine is not synchronised: until it is, the broker's "
-                    "certificate is checked for its authority, not for its dates"
+                    "the clock of this machine is not synchronised: until it is, the dates of the "
+                    "broker's certificate are not checked, its authority is"
                 )
         return self._dialer
 
