@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
+
+    Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - has no other name
 
 EPILOG: Final = (
     "Exit codes: 0 it worked; 1 it did not; 2 the command cannot be meant so; 78 a configuration "

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from mqcam.commandline import Parser
+    from mqcam.commandline import Commands
 
 VERB = "pair"
 KEY_VERB = "key"
@@ -45,7 +45,7 @@ DEFAULT_FILE = "{name}.viewer.yaml"
 _SECRET = re.compile(r"(^|=)\s*(mqcam:[a-z2-7]{16}|ed25519-secret:)", re.IGNORECASE)
 
 
-def add_verbs(verbs: argparse._SubParsersAction[Parser], *, variable: str) -> None:
+def add_verbs(verbs: Commands, *, variable: str) -> None:
     """Add the verb's arguments to the command line."""
     verb = verbs.add_parser(
         VERB,

@@ -33,7 +33,7 @@ from mqcam_viewer.snapshot import take_snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mqcam.commandline import Parser
+    from mqcam.commandline import Commands, Parser
 
     from mqcam_viewer.recording import Summary
 
@@ -61,7 +61,7 @@ def quality(text: str) -> int:
 
 
 def add_verbs(
-    verbs: argparse._SubParsersAction[Parser],
+    verbs: Commands,
     common: Parser,
     seconds: Callable[[str], float],
 ) -> None:

@@ -22,10 +22,10 @@ from mqcam_broker.folder.names import check_name
 if TYPE_CHECKING:
     import argparse
 
-    from mqcam.commandline import Parser
+    from mqcam.commandline import Commands
 
 
-def add_verbs(commands: argparse._SubParsersAction[Parser]) -> None:
+def add_verbs(commands: Commands) -> None:
     """Add the verb to the command line."""
     audit = commands.add_parser(
         "audit",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mqcam.files import write_atomically
 from mqcam.trust.keys import SigningKey
 
-from mqcam_broker.changes.creation import check_place, clear, user_named, write_owner
+from mqcam_broker.changes.creation import new_folder, user_named, write_owner
 from mqcam_broker.folder.members import Members
 from mqcam_broker.folder.ownerkey import read_owner_key
 from mqcam_broker.folder.passwords import new_password
@@ -41,14 +41,8 @@ def adopt(directory: BrokerDirectory, adoption: Adoption) -> None:
     """Make the directory; raise SetupError, leaving nothing, when it is not empty."""
     user = user_named(adoption.user)
     owner = read_owner_key(adoption.owner_key) if adoption.owner_key else SigningKey.generate()
-    check_place(directory, user)
-    existed = directory.path.is_dir()
-    try:
-        directory.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with new_folder(directory, user):
         _fill(directory, adoption, owner)
-    except BaseException:
-        clear(directory, keep_folder=existed)
-        raise
 
 
 def _fill(directory: BrokerDirectory, adoption: Adoption, owner: SigningKey) -> None:

@@ -27,6 +27,7 @@ from mqcam_broker.folder.passwords import new_password
 from mqcam_broker.owner.decree import first_state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mqcam_broker.certificates.authority import Identity
@@ -66,21 +67,34 @@ def create(directory: BrokerDirectory, plan: Plan) -> None:
     """Make all files; raise SetupError, leaving nothing, when the directory is not empty."""
     user = user_named(plan.user)
     owner = read_owner_key(plan.owner_key) if plan.owner_key else SigningKey.generate()
-    check_place(directory, user)
-    existed = directory.path.is_dir()
-    try:
-        directory.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with new_folder(directory, user):
         _fill(directory, plan, user, owner)
-    except BaseException:
-        clear(directory, keep_folder=existed)
-        raise
 
 
-def check_place(directory: BrokerDirectory, user: pwd.struct_passwd) -> None:
-    """Raise SetupError unless the directory is empty, or not there, and ``user`` gets there."""
+@contextlib.contextmanager
+def new_folder(directory: BrokerDirectory, user: pwd.struct_passwd) -> Iterator[None]:
+    """Make the folder that the block fills, and leave nothing of it when the block fails.
+
+    Raises SetupError unless it is empty, or not there, and ``user`` gets there.
+    """
     _check_empty(directory)
     _check_own(directory.path)
     _check_reachable(directory.path, user)
+    existed = directory.path.is_dir()
+    try:
+        directory.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        _clear(directory, keep_folder=existed)
+        raise
+
+
+def give_to_broker(directory: BrokerDirectory, user: pwd.struct_passwd) -> None:
+    """Hand what the broker itself reads and writes to the user that runs it; only root can."""
+    if os.geteuid() == 0:
+        for path in (directory.state, directory.rules, directory.server_key, directory.passwords):
+            if path.exists():
+                os.chown(path, user.pw_uid, user.pw_gid)
 
 
 def _fill(
@@ -106,9 +120,7 @@ def _fill(
     else:
         write_atomically(directory.member_rules, b"")
     write_atomically(directory.passwords, b"")
-    if os.geteuid() == 0:
-        for path in (directory.state, directory.rules, directory.server_key, directory.passwords):
-            os.chown(path, user.pw_uid, user.pw_gid)
+    give_to_broker(directory, user)
     # Last but for the members, because it is what makes the directory a broker's.
     write_atomically(directory.members, Members().text().encode())
     write_atomically(directory.decisions, plan.decisions.text().encode(), mode=0o644)
@@ -176,8 +188,8 @@ def _check_reachable(path: Path, user: pwd.struct_passwd) -> None:
             )
 
 
-def clear(directory: BrokerDirectory, *, keep_folder: bool) -> None:
-    """Remove what ``create`` made; it began with nothing."""
+def _clear(directory: BrokerDirectory, *, keep_folder: bool) -> None:
+    """Remove what was made; it began with nothing."""
     for path in directory.path.iterdir() if directory.path.is_dir() else ():
         with contextlib.suppress(OSError):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

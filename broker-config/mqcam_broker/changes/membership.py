@@ -162,32 +162,48 @@ def _introduce(
         rights=() if is_device else admission.rights,
         expires=None if is_device else admission.expires,
     )
-    credentials = Credentials(
-        kind=admission.kind,
-        name=admission.name,
-        namespace=decisions.namespace,
-        broker=decisions.addresses,
-        server_name=directory.fixed_name(),
-        ca=directory.read_authority(),
-        username=decisions.shared_user or admission.name,
-        password=password,
-        identity=identity.secret_text() if identity is not None else None,
-        owner=owner.public,
-        owner_number=read_state(directory).number,
-        certificate=_certificate(member).issue(owner, decisions.namespace) if is_device else None,
-        grant=None if is_device else grant_of(member).issue(owner, decisions.namespace),
-        turn=relay.urls,
-        turn_secret=relay.secret,
+    secret = identity.secret_text() if identity is not None else None
+    document = document_of(member).issue(owner, decisions.namespace)
+    credentials = credentials_for(
+        directory, member, document, password=password, identity=secret, relay=relay
     )
     return member, credentials
 
 
-def _certificate(member: Member) -> Certificate:
-    return Certificate(name=member.name, key=member.key, serial=member.serial)
+def credentials_for(
+    directory: BrokerDirectory,
+    member: Member,
+    document: str,
+    *,
+    password: str | None,
+    identity: str | None,
+    relay: RelayAccess,
+) -> Credentials:
+    """Return the credentials of a member with the ``document`` that the owner signed for it."""
+    decisions = directory.read_decisions()
+    return Credentials(
+        kind=member.kind,
+        name=member.name,
+        namespace=decisions.namespace,
+        broker=decisions.addresses,
+        server_name=directory.fixed_name(),
+        ca=directory.read_authority(),
+        username=decisions.shared_user or member.name,
+        password=password,
+        identity=identity,
+        owner=directory.read_owner(),
+        owner_number=read_state(directory).number,
+        certificate=document if member.kind == "device" else None,
+        grant=document if member.kind == "viewer" else None,
+        turn=relay.urls,
+        turn_secret=relay.secret,
+    )
 
 
-def grant_of(member: Member) -> Grant:
-    """Return what the owner says of a viewer."""
+def document_of(member: Member) -> Certificate | Grant:
+    """Return what the owner says of a member."""
+    if member.kind == "device":
+        return Certificate(name=member.name, key=member.key, serial=member.serial)
     return Grant(
         name=member.name,
         key=member.key,

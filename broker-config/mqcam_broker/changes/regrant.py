@@ -10,16 +10,19 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mqcam.credentials import Credentials, write_credentials
+from mqcam.credentials import write_credentials
 from mqcam.errors import SetupError, UsageError
 from mqcam.trust.documents import SERIAL_BYTES, new_serial
 from mqcam.trust.keys import SigningKey, is_signing_key
 
-from mqcam_broker.changes.membership import caller, check_new, grant_of
-from mqcam_broker.owner.decree import read_state, revoke
+from mqcam_broker.changes.membership import caller, check_new, credentials_for, document_of
+from mqcam_broker.owner.decree import revoke
+from mqcam_broker.relay.turn import RelayAccess
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mqcam.credentials import Credentials
 
     from mqcam_broker.folder.directory import BrokerDirectory
     from mqcam_broker.folder.members import Member
@@ -61,34 +64,22 @@ def regrant(
         # The longer one would outlive the shorter one: it must go, and with it its serial.
         serial = new_serial(secrets.token_bytes(SERIAL_BYTES)) if is_shorter else member.serial
         renewed = dataclasses.replace(member, expires=expires, serial=serial)
-        grant = grant_of(renewed).issue(owner, directory.read_decisions().namespace)
+        grant = document_of(renewed).issue(owner, directory.read_decisions().namespace)
         # The file last: a grant whose serial we forgot again could never be revoked.
         if is_shorter:
             revoke(directory, owner, member.serial)
         directory.write_members(members.replacing(renewed))
-        write_credentials(output, _credentials(directory, renewed, grant, old), owner=caller())
+        credentials = credentials_for(
+            directory,
+            renewed,
+            grant,
+            password=old.password if old is not None else None,
+            # The public key says that the private one is elsewhere.
+            identity=old.identity if old is not None else renewed.key,
+            relay=RelayAccess(),
+        )
+        write_credentials(output, credentials, owner=caller())
     return Regranted(member=renewed, is_revoked=is_shorter)
-
-
-def _credentials(
-    directory: BrokerDirectory, member: Member, grant: str, old: Credentials | None
-) -> Credentials:
-    decisions = directory.read_decisions()
-    return Credentials(
-        kind="viewer",
-        name=member.name,
-        namespace=decisions.namespace,
-        broker=decisions.addresses,
-        server_name=directory.fixed_name(),
-        ca=directory.read_authority(),
-        username=decisions.shared_user or member.name,
-        password=old.password if old is not None else None,
-        # The public key says that the private one is elsewhere.
-        identity=old.identity if old is not None else member.key,
-        owner=directory.read_owner(),
-        owner_number=read_state(directory).number,
-        grant=grant,
-    )
 
 
 def _check_belongs(old: Credentials, member: Member) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import tarfile
 from dataclasses import dataclass, fields
@@ -29,7 +28,7 @@ from mqcam_broker.changes.backup import (
     VERSION,
     Contents,
 )
-from mqcam_broker.changes.creation import check_place, clear, user_named
+from mqcam_broker.changes.creation import give_to_broker, new_folder, user_named
 from mqcam_broker.owner.decree import read_state
 from mqcam_broker.shipped import CONFIGURATION
 
@@ -63,10 +62,7 @@ def restore(
     """
     broker_user = user_named(user)
     contents, files = read_archive(archive)
-    check_place(directory, broker_user)
-    existed = directory.path.is_dir()
-    try:
-        directory.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with new_folder(directory, broker_user):
         _fill(directory, contents, files, broker_user)
         shut_out = _take_newer(directory, newer_state) if newer_state is not None else ()
         _check_whole(directory, has_owner_key=OWNER_KEY in files)
@@ -76,9 +72,6 @@ def restore(
             state=read_state(directory),
             shut_out=shut_out,
         )
-    except BaseException:
-        clear(directory, keep_folder=existed)
-        raise
 
 
 def read_archive(archive: Path) -> tuple[Contents, dict[str, bytes]]:
@@ -129,10 +122,7 @@ def _fill(
         files[CONFIGURATION] = _moved(files[CONFIGURATION], contents, directory.path, user.pw_name)
     for name, content in files.items():
         write_atomically(directory.path / name, content, mode=MODES[name])
-    if os.geteuid() == 0:
-        for path in (directory.state, directory.rules, directory.server_key, directory.passwords):
-            if path.exists():
-                os.chown(path, user.pw_uid, user.pw_gid)
+    give_to_broker(directory, user)
 
 
 def _moved(configuration: bytes, contents: Contents, path: Path, user: str) -> bytes:

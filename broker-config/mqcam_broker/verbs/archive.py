@@ -23,9 +23,7 @@ from mqcam_broker.verbs.phrases import counted, dir_option, say_ports
 if TYPE_CHECKING:
     import argparse
 
-    from mqcam.commandline import Parser
-
-    Commands = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no other name
+    from mqcam.commandline import Commands, Parser
 
 
 def add_archives(commands: Commands, common: Parser) -> None:

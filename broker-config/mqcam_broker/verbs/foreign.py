@@ -29,9 +29,7 @@ from mqcam_broker.verbs.roster import add_owner_key
 if TYPE_CHECKING:
     import argparse
 
-    from mqcam.commandline import Parser
-
-    Commands = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no other name
+    from mqcam.commandline import Commands, Parser
 
 PEM = b"-----BEGIN CERTIFICATE-----"
 

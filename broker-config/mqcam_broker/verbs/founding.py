@@ -31,9 +31,7 @@ from mqcam_broker.verbs import relay
 from mqcam_broker.verbs.phrases import dir_option
 
 if TYPE_CHECKING:
-    from mqcam.commandline import Parser
-
-    Commands = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no other name
+    from mqcam.commandline import Commands, Parser
 
 HIGHEST_PORT = 65535
 

@@ -35,10 +35,8 @@ from mqcam_broker.verbs.phrases import dir_option, say_publication, say_reload
 if TYPE_CHECKING:
     import argparse
 
-    from mqcam.commandline import Parser
+    from mqcam.commandline import Commands, Parser
     from mqcam.credentials import Kind
-
-    Commands = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no other name
 
 
 def add_owner_key(parser: Parser) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from mqcam.commandline import Parser
+    from mqcam.commandline import Commands, Parser
 
     from mqcam_viewer.desktop.app import Watched
 
@@ -31,7 +31,7 @@ MISSING_EXTRA = "the window needs PySide6: pip install 'mqcam[viewer]'"
 
 
 def add_verb(
-    verbs: argparse._SubParsersAction[Parser],
+    verbs: Commands,
     common: Parser,
     seconds: Callable[[str], float],
 ) -> None:
