@@ -40,7 +40,7 @@ PACE_S: Final = 0.02
 REPEAT_AFTER_S: Final = 0.05
 """A check in progress is repeated at most this often; the wait doubles each time."""
 BETTER_PATH_S: Final = 2.0
-"""After a relay has won, checks of direct pairs may still take over for this long."""
+"""After what is, or may be, a relay has won, checks of direct pairs may take over for this long."""
 
 PRIVATE_NAMES: Final = (
     PrivateName(
@@ -165,7 +165,7 @@ PRIVATE_NAMES: Final = (
             ("_check_list_state", "where aioice puts the outcome"),
             ("_early_checks", "checks that came before connect()"),
             ("_early_checks_done", "says that connect() has taken those"),
-            ("_remote_candidates", "pairs a late local candidate"),
+            ("_remote_candidates", "pairs a late local candidate; which addresses are unexplained"),
             ("_query_consent_task", "so that close() finds and ends it"),
         )
     ),
@@ -236,6 +236,13 @@ class Checks(aioice.Connection):
         self.sort_check_list()
         self.note_news()
 
+    def is_only_reflexive(self, address: str, port: int) -> bool:
+        """Tell whether this address of the peer is known from its checks alone."""
+        return any(
+            each.type == "prflx" and (each.host, each.port) == (address, port)
+            for each in self._remote_candidates
+        )
+
     def note_news(self) -> None:
         """Look for pairs to check now: a candidate was added."""
         self._news.set()
@@ -294,7 +301,8 @@ class Checks(aioice.Connection):
         if outcome != ICE_COMPLETED:
             raise ConnectionError("no pair can be used")
         pair = self.nominated_pair()
-        if pair is not None and is_relayed(pair):
+        if pair is not None and (is_relayed(pair) or pair.remote_candidate.type == "prflx"):
+            # A peer-reflexive address may turn out to be a relay's: its candidate is on the way.
             self._own(self._wait_for_better(), "mqcam-ice-better-path")
         else:
             self._stop_checks()

@@ -262,11 +262,17 @@ class IcePath:
         await self.transport.stop()
 
     def _judge(self, text: str) -> RTCIceCandidate | Refusal:
-        if self._is_settled:
+        if self._is_closed:
             return Refusal.LATE
         candidate = parse_candidate(text, allow_loopback=self._settings.loopback)
         if isinstance(candidate, Refusal):
             return candidate
+        # A check may overtake the candidate that says what its address is (RFC 8838 section 11):
+        # without it a relay looks like a direct path, for as long as the session lasts.
+        if self._is_settled and not self.gatherer.ice.is_only_reflexive(
+            candidate.ip, candidate.port
+        ):
+            return Refusal.LATE
         if self._remote_count >= REMOTE_CANDIDATE_LIMIT:
             return Refusal.TOO_MANY
         if is_mdns_name(candidate.ip):

@@ -138,6 +138,25 @@ async def test_candidates_after_connect_and_after_close_are_ignored() -> None:
         assert viewer.connection.refused_candidates == 2
 
 
+async def test_a_candidate_that_its_own_check_overtook_still_says_what_it_is() -> None:
+    """Under load a camera's relay is heard before the broker has told of it."""
+    async with sides() as (viewer, camera):
+        offer = await viewer.connection.create_offer()
+        answer = await camera.connection.create_answer(offer)
+        lines = lines_of(answer, "a=candidate:")
+        await viewer.connection.accept_answer(without_lines(answer, "a=candidate:"))
+        await connect_both(viewer.connection, camera.connection)
+        assert str(viewer.connection.selected_pair()) == "host-prflx udp"
+        relayed = [line.replace("typ host", "typ relay raddr 127.0.0.1 rport 9") for line in lines]
+        for _ in range(2):
+            viewer.connection.add_remote_candidates(
+                relayed, ufrag=camera.connection.ufrag, end=False
+            )
+            await asyncio.sleep(0)
+        assert str(viewer.connection.selected_pair()) == "host-relay udp"
+        assert viewer.connection.refused_candidates == len(lines)
+
+
 async def test_candidates_without_a_description_are_ignored() -> None:
     async with sides() as (viewer, _):
         await viewer.connection.create_offer()
