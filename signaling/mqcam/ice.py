@@ -267,11 +267,7 @@ class IcePath:
         candidate = parse_candidate(text, allow_loopback=self._settings.loopback)
         if isinstance(candidate, Refusal):
             return candidate
-        # A check may overtake the candidate that says what its address is (RFC 8838 section 11):
-        # without it a relay looks like a direct path, for as long as the session lasts.
-        if self._is_settled and not self.gatherer.ice.is_only_reflexive(
-            candidate.ip, candidate.port
-        ):
+        if self._is_settled and not self._is_overtaken(candidate):
             return Refusal.LATE
         if self._remote_count >= REMOTE_CANDIDATE_LIMIT:
             return Refusal.TOO_MANY
@@ -282,6 +278,13 @@ class IcePath:
                 return Refusal.TOO_MANY
             self._name_count += 1
         return candidate
+
+    def _is_overtaken(self, candidate: RTCIceCandidate) -> bool:
+        """Tell whether a check from this address came before its candidate (RFC 8838 section 11).
+
+        What the address is must be known even then: a relay would look like a direct path.
+        """
+        return self.gatherer.ice.is_only_reflexive(candidate.ip, candidate.port)
 
     async def _add(self, candidate: RTCIceCandidate) -> None:
         if is_mdns_name(candidate.ip):
