@@ -262,29 +262,32 @@ class IcePath:
         await self.transport.stop()
 
     def _judge(self, text: str) -> RTCIceCandidate | Refusal:
-        if self._is_closed:
-            return Refusal.LATE
         candidate = parse_candidate(text, allow_loopback=self._settings.loopback)
         if isinstance(candidate, Refusal):
             return candidate
-        if self._is_settled and not self._is_overtaken(candidate):
+        if self._is_late(candidate):
             return Refusal.LATE
         if self._remote_count >= REMOTE_CANDIDATE_LIMIT:
             return Refusal.TOO_MANY
-        if is_mdns_name(candidate.ip):
-            if self._settings.is_relay_only:
-                return Refusal.UNRESOLVED  # a relay cannot reach it, and must not learn it
-            if self._name_count >= MDNS_NAME_LIMIT:
-                return Refusal.TOO_MANY
-            self._name_count += 1
-        return candidate
+        return self._judge_name(candidate) if is_mdns_name(candidate.ip) else candidate
 
-    def _is_overtaken(self, candidate: RTCIceCandidate) -> bool:
-        """Tell whether a check from this address came before its candidate (RFC 8838 section 11).
+    def _is_late(self, candidate: RTCIceCandidate) -> bool:
+        """Tell whether a candidate comes too late to be of use.
 
-        What the address is must be known even then: a relay would look like a direct path.
+        One that was overtaken by its own check still says what its address is (RFC 8838 section
+        11): without it a relay would look like a direct path for the whole session.
         """
-        return self.gatherer.ice.is_only_reflexive(candidate.ip, candidate.port)
+        if self._is_closed or not self._is_settled:
+            return self._is_closed
+        return not self.gatherer.ice.is_only_reflexive(candidate.ip, candidate.port)
+
+    def _judge_name(self, candidate: RTCIceCandidate) -> RTCIceCandidate | Refusal:
+        if self._settings.is_relay_only:
+            return Refusal.UNRESOLVED  # a relay cannot reach it, and must not learn it
+        if self._name_count >= MDNS_NAME_LIMIT:
+            return Refusal.TOO_MANY
+        self._name_count += 1
+        return candidate
 
     async def _add(self, candidate: RTCIceCandidate) -> None:
         if is_mdns_name(candidate.ip):
