@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mqcam_device.hub import Hub
     from mqcam_device.lending import Lender
     from mqcam_device.media import SourceState, StreamInfo
+    from mqcam_device.peers import MakeEgress
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Agent:
         endpoint: DeviceEndpoint,
         hub: Hub,
         capture: CaptureProcess,
+        make_egress: MakeEgress,
         ice: IceSettings,
         lender: Lender,
         on_pair: Callable[[PairRequested], None],
@@ -68,7 +70,12 @@ class Agent:
         self._lender = lender
         self._on_pair = on_pair
         self._peers = Peers(
-            signaling=self, hub=hub, ice=ice, lend=lender.lend, connect_s=deadlines.connect_s
+            signaling=self,
+            hub=hub,
+            make_egress=make_egress,
+            ice=ice,
+            lend=lender.lend,
+            connect_s=deadlines.connect_s,
         )
         self.driver = Driver(endpoint, handle=self._handle, before_tick=self._report_heard)
         self._session: MqttSession | None = None

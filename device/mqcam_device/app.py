@@ -21,6 +21,7 @@ from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import SessionKey
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
+from mqcam.srtp import Scratch
 
 from mqcam_device import folders
 from mqcam_device.agent import Agent
@@ -31,6 +32,8 @@ from mqcam_device.lending import Lender
 from mqcam_device.media import SourceSettings
 from mqcam_device.notify import Notifier
 from mqcam_device.reception import Reception
+from mqcam_device.sending.egress import MediaEgress
+from mqcam_device.sending.parcels import Parcels
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
 from mqcam_device.trust import Trust
@@ -41,11 +44,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mqcam.broker import BrokerState
+    from mqcam.connection import Connection
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import PairRequested
     from mqcam.transport import Incoming
 
     from mqcam_device.media import AccessUnit, SourceState, StreamInfo
+    from mqcam_device.peers import MakeEgress
     from mqcam_device.settings import DeviceSettings
 
 SESSION_EXPIRY_S = 20
@@ -108,6 +113,7 @@ class App:
             endpoint=endpoint,
             hub=self._hub,
             capture=capture,
+            make_egress=egress_maker(),
             ice=ice_settings(settings, ca_pem=credentials.ca),
             lender=Lender(
                 read_servers(settings, credentials),
@@ -219,6 +225,19 @@ class App:
 
 def _call_later(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(delay_s, call)
+
+
+def egress_maker() -> MakeEgress:
+    """Return what makes each viewer's way out: all share packets and the memory to encrypt in."""
+    parcels = Parcels(epoch=secrets.randbits(32))
+    scratch = Scratch()
+
+    def make(connection: Connection, on_keyframe_wanted: Callable[[], None]) -> MediaEgress:
+        return MediaEgress(
+            connection, parcels=parcels, scratch=scratch, on_keyframe_wanted=on_keyframe_wanted
+        )
+
+    return make
 
 
 def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:

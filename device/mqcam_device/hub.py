@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 class Egress(Protocol):
     """One viewer's way out."""
 
-    def send(self, unit: AccessUnit) -> None:
-        """Take a unit; must not block. Whoever raises is detached."""
+    def send(self, unit: AccessUnit) -> object:
+        """Take a unit, False if it could not be sent; must not block. Who raises is detached."""
         ...
 
 

@@ -15,8 +15,6 @@ from mqcam.connection import Connection
 from mqcam.errors import ConnectFailed, OfferRefused, StageTimeout
 from mqcam.log import context, fields
 
-from mqcam_device.egress import StockEgress
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -26,6 +24,10 @@ if TYPE_CHECKING:
     from mqcam.servers import IceServer
 
     from mqcam_device.hub import Hub
+    from mqcam_device.sending.egress import MediaEgress
+
+    MakeEgress = Callable[[Connection, Callable[[], None]], MediaEgress]
+    """Makes a way out on a connection that stands; it calls back when a keyframe is wanted."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Peer:
         *,
         signaling: Signaling,
         hub: Hub,
+        make_egress: MakeEgress,
         ice: IceSettings,
         connect_s: float,
     ) -> None:
@@ -71,6 +74,7 @@ class Peer:
         self.connected_at: float | None = None
         self._signaling = signaling
         self._hub = hub
+        self._make_egress = make_egress
         self._connect_s = connect_s
         self._servers = ice.servers
         self._dropped = 0
@@ -146,10 +150,7 @@ class Peer:
         except (ConnectFailed, StageTimeout) as error:
             logger.info("viewer not connected", extra=fields(reason=str(error)))
             return "not-connected", str(error)
-        egress = StockEgress(
-            self._connection,
-            on_keyframe_wanted=lambda: self._hub.request_keyframe(self.key),
-        )
+        egress = self._make_egress(self._connection, lambda: self._hub.request_keyframe(self.key))
         await egress.start()
         try:
             self._hub.attach(self.key, egress)
@@ -199,12 +200,14 @@ class Peers:
         *,
         signaling: Signaling,
         hub: Hub,
+        make_egress: MakeEgress,
         ice: IceSettings,
         lend: Callable[[str], tuple[IceServer, ...]],
         connect_s: float,
     ) -> None:
         self._signaling = signaling
         self._hub = hub
+        self._make_egress = make_egress
         self._ice = ice
         self._lend = lend
         self._connect_s = connect_s
@@ -224,6 +227,7 @@ class Peers:
             offer,
             signaling=self._signaling,
             hub=self._hub,
+            make_egress=self._make_egress,
             ice=replace(self._ice, servers=self._lend(key.peer)),
             connect_s=self._connect_s,
         )

@@ -20,6 +20,7 @@ from mqcam.errors import AnswerRefused, ConnectFailed, LocalProtocolError, Stage
 from mqcam.ice import IcePath
 from mqcam.media import MediaTransport
 from mqcam.offer import offered_video, read_answer, write_offer
+from mqcam.route import Way
 from mqcam.sdp import SCTP_PORT, TransportTerms
 
 if TYPE_CHECKING:
@@ -173,6 +174,13 @@ class Connection:
     def selected_pair(self) -> CandidatePairInfo | None:
         """Tell which addresses carry the connection."""
         return self._ice.selected_pair()
+
+    def open_way(self, on_refused: Callable[[OSError], None]) -> Way:
+        """Return the way of encrypted packets to the peer; whoever asks closes it.
+
+        ``on_refused`` hears once for each route that it takes single packets only.
+        """
+        return Way(self._ice.gatherer.ice, on_refused=on_refused)
 
     async def close(self) -> None:
         """End the connection and tell the peer; takes at most a second, may be repeated."""

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Final
 import pylibsrtp
 from aiortc import RTCDtlsTransport
 
+from mqcam.errors import LocalProtocolError
 from mqcam.private import PrivateName
+from mqcam.srtp import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiortc import RTCCertificate, RTCIceTransport
+
+    from mqcam.srtp import Scratch
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +43,17 @@ PRIVATE_NAMES: Final = (
         module="aiortc.rtcdtlstransport",
         path="RTCDtlsTransport._send_rtp",
         parameters=("self", "data"),
-        reason="everything that the stock sender and receiver send passes here",
+        reason="the way of our own reports out",
+    ),
+    PrivateName(
+        module="aiortc.rtcdtlstransport",
+        path="RTCDtlsTransport._tx_srtp",
+        reason="the keys of outgoing packets, which are encrypted where they lie",
+    ),
+    PrivateName(
+        module="aiortc.rtcdtlstransport",
+        path="RTCDtlsTransport._ssl",
+        reason="knows which SRTP profile was agreed on",
     ),
 )
 
@@ -103,6 +117,15 @@ class MediaTransport(RTCDtlsTransport):
         except (ConnectionError, pylibsrtp.Error):
             return False
         return True
+
+    def make_sealer(self, scratch: Scratch) -> Sealer:
+        """Return what encrypts this connection's packets in ``scratch``.
+
+        Raises LocalProtocolError before the connection stands.
+        """
+        if self._ssl is None or self._tx_srtp is None:
+            raise LocalProtocolError("packets can be encrypted when the connection stands")
+        return Sealer(self._tx_srtp, self._ssl.get_selected_srtp_profile(), scratch)
 
     def note_authenticated(self) -> None:
         """Remember that something came that only the peer can have sent."""

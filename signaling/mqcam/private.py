@@ -31,6 +31,7 @@ DECLARING_MODULES: Final = (
     "mqcam.media",
     "mqcam.datalink",
     "mqcam.relay",
+    "mqcam.srtp",
     "mqcam.stock",
     "mqcam.mqtt.link",
 )

@@ -15,6 +15,7 @@ from aioice import stun, turn
 from mqcam.private import PrivateName
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
     from mqcam.resolver import Endpoint
@@ -25,6 +26,9 @@ LIFETIME_FLOOR_S: Final = 60
 CHANNEL_REFRESH_S: Final = 500
 RELEASE_LIMIT_S: Final = 0.2
 WAITING_LIMIT: Final = 256
+BACKLOG_BYTES: Final = 64 * 1024
+"""What may wait for a slow stream to the server; more of it would only grow old."""
+
 STREAM_CHUNK_MESSAGES: Final = 64
 HEADER_BYTES: Final = 4
 STUN_HEADER_BYTES: Final = 20
@@ -189,6 +193,26 @@ class Relay:
         task = asyncio.create_task(self._send(sending), name="mqcam-relay-send")
         self._sends.add(task)
         task.add_done_callback(self._sends.discard)
+
+    def channel(self, address: tuple[str, int]) -> int | None:
+        """Return the number under which the relay passes packets to a peer at once, if it does."""
+        if self.is_closing() or not self._is_bound(address):
+            return None
+        return self._client.peer_to_channel[address]
+
+    def datagram_socket(self) -> socket.socket | None:
+        """Return the socket to the server where each message is a datagram, None over a stream."""
+        if isinstance(self._client, TcpClient):
+            return None
+        found: socket.socket | None = self._client.transport.get_extra_info("socket")
+        return found
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether a stream to the server holds more than it can pass on soon."""
+        transport = self._client.transport
+        waiting = getattr(transport, "get_write_buffer_size", None)
+        return waiting is not None and waiting() > BACKLOG_BYTES
 
     def close(self) -> None:
         """Give the address back; ``protocol.connection_lost`` follows within 0.2 s."""

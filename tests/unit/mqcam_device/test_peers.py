@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from mqcam.ice import IceSettings
 from mqcam.protocol.effects import SessionKey
 from mqcam.protocol.messages import Offer
@@ -49,7 +50,12 @@ def make_peers() -> Peers:
         call_later=lambda _, __: asyncio.get_running_loop().call_soon(lambda: None),
     )
     return Peers(
-        signaling=Told(), hub=hub, ice=IceSettings(), lend=lambda _viewer: (), connect_s=1.0
+        signaling=Told(),
+        hub=hub,
+        make_egress=lambda _connection, _wanted: pytest.fail("nobody is connected"),
+        ice=IceSettings(),
+        lend=lambda _viewer: (),
+        connect_s=1.0,
     )
 
 

@@ -1,0 +1,88 @@
+"""Cut an encoded picture into RTP payloads, once for all viewers (RFC 6184).
+
+It must not know packets, viewers or sockets.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from mqcam.h264 import IDR_SLICE, SLICE, iterate_nals, nal_type
+
+PACKET_BYTES: Final = 1200
+"""A whole encrypted packet: with a relay's and IPv6's headers it fits the smallest path (1280)."""
+
+HEADER_BYTES: Final = 12
+EXTENSION_BYTES: Final = 20
+TAG_BYTES: Final = 16
+SEQUENCE_BYTES: Final = 2
+"""What a repeat holds in front of its payload (RFC 4588 section 4)."""
+
+PAYLOAD_BYTES: Final = PACKET_BYTES - HEADER_BYTES - EXTENSION_BYTES - SEQUENCE_BYTES - TAG_BYTES
+
+STAP_A: Final = 24
+FU_A: Final = 28
+AUD: Final = 9
+_TYPE: Final = 0x1F
+_IMPORTANCE: Final = 0x60
+_START: Final = 0x80
+_END: Final = 0x40
+_FRAGMENT_HEADER_BYTES: Final = 2
+_LENGTH: Final = struct.Struct("!H")
+
+
+def packetise(unit: bytes, limit_bytes: int = PAYLOAD_BYTES) -> tuple[bytes, ...]:
+    """Return the payloads of one access unit (Annex B), none longer than ``limit_bytes``.
+
+    What stands in front of the slices shares a packet (STAP-A); a slice that is too long becomes
+    fragments (FU-A) of one size, the last at most shorter: only such packets can be sent by one
+    system call.
+    """
+    payloads: list[bytes] = []
+    small: list[bytes] = []
+    for nal in iterate_nals(unit):
+        kind = nal_type(nal)
+        if kind == AUD:  # the marker bit says the same
+            continue
+        if kind in (SLICE, IDR_SLICE) or not _fits(small, nal, limit_bytes):
+            _flush(small, payloads)
+        if len(nal) > limit_bytes:
+            _fragment(nal, limit_bytes, payloads)
+        elif kind in (SLICE, IDR_SLICE):
+            payloads.append(nal)
+        else:
+            small.append(nal)
+    _flush(small, payloads)
+    return tuple(payloads)
+
+
+def _fits(small: list[bytes], nal: bytes, limit_bytes: int) -> bool:
+    taken = 1 + sum(len(each) + _LENGTH.size for each in small)
+    return taken + len(nal) + _LENGTH.size <= limit_bytes
+
+
+def _flush(small: list[bytes], payloads: list[bytes]) -> None:
+    """Move what waits into one packet."""
+    if len(small) == 1:
+        payloads.append(small[0])
+    elif small:
+        importance = max(each[0] & _IMPORTANCE for each in small)
+        parts = [bytes((importance | STAP_A,))]
+        for each in small:
+            parts += [_LENGTH.pack(len(each)), each]
+        payloads.append(b"".join(parts))
+    small.clear()
+
+
+def _fragment(nal: bytes, limit_bytes: int, payloads: list[bytes]) -> None:
+    """Cut a NAL unit into as few pieces as possible, all of one size but the last."""
+    body_bytes = len(nal) - 1
+    count = -(-body_bytes // (limit_bytes - _FRAGMENT_HEADER_BYTES))
+    step = -(-body_bytes // count)
+    indicator = nal[0] & _IMPORTANCE | FU_A
+    kind = nal[0] & _TYPE
+    for begin in range(1, len(nal), step):
+        end = begin + step
+        flags = (_START if begin == 1 else 0) | (_END if end >= len(nal) else 0)
+        payloads.append(bytes((indicator, flags | kind)) + nal[begin:end])

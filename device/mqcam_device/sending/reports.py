@@ -1,0 +1,149 @@
+"""What one viewer learns about time: sender reports on the capture clock, answers to its RRTR.
+
+It must not know units or routes: whoever sends tells when something was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+from mqcam.feedback import write_sender_report, write_source_description
+from mqcam.rtcp import (
+    ReferenceDelay,
+    answer_reference_time,
+    read_reference_times,
+    round_trip_ns,
+    write_reference_delays,
+)
+from mqcam.steadyclock import SteadyClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from mqcam.feedback import ReportBlock
+    from mqcam.media import MediaTransport
+    from mqcam.rtcp import SenderClock
+
+PAUSE_S: Final = 0.25
+"""A report goes out this often while no RTP does: the path is alive, also when there never was a
+picture (docs/decisions/liveness.md)."""
+
+FIRST_INTERVAL_S: Final = 0.2
+FIRST_COUNT: Final = 5
+"""So many reports follow each other quickly, so that latency is known from the start."""
+
+INTERVAL_S: Final = (0.5, 1.5)
+"""Then they come at random within this, as RFC 3550 section 6.2 wants it."""
+
+MAX_WAITING: Final = 16
+"""Answers that may wait to be sent; a viewer that asks more often gets no more."""
+
+ROUND_TRIP_SHARE: Final = 0.125
+"""How much one sample counts (RFC 6298's smoothing)."""
+
+
+class Reports:
+    """Reports of one stream: ``clock`` is its RTP clock, ``counts`` its packets and octets."""
+
+    def __init__(
+        self,
+        media: MediaTransport,
+        *,
+        ssrc: int,
+        cname: str,
+        clock: SenderClock,
+        counts: Callable[[], tuple[int, int]],
+    ) -> None:
+        self._media = media
+        self._ssrc = ssrc
+        self._name = write_source_description(ssrc, cname)
+        self._clock = clock
+        self._counts = counts
+        self._report_clock = SteadyClock()
+        self._sent_rtp_at = 0.0
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
+        self._task: asyncio.Task[None] | None = None
+        self.round_trip_s: float | None = None
+
+    async def start(self) -> None:
+        """Send the first report, before the first picture, and go on reporting."""
+        await self._media.send(self.report())
+        self._task = asyncio.create_task(self._run(), name="sender reports")
+
+    async def stop(self) -> None:
+        """End reporting; may be repeated."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def note_sent(self, now: float) -> None:
+        """Note that a picture went out."""
+        self._sent_rtp_at = now
+
+    def take(self, packet: bytes, blocks: Iterable[ReportBlock]) -> None:
+        """Answer a viewer's RRTR, and learn the round trip from its report blocks."""
+        arrived_ns = time.monotonic_ns()
+        for reference in read_reference_times(packet):
+            delay = answer_reference_time(
+                reference, arrived_ns=arrived_ns, now_ns=time.monotonic_ns()
+            )
+            with contextlib.suppress(asyncio.QueueFull):
+                self._waiting.put_nowait(write_reference_delays(self._ssrc, [delay]))
+        for block in blocks:
+            self._learn(block, arrived_ns)
+
+    def report(self) -> bytes:
+        """Write a sender report of now."""
+        now_ns = time.monotonic_ns()
+        packets, octets = self._counts()
+        return self._name_after(
+            write_sender_report(
+                self._ssrc,
+                ntp=self._report_clock.ntp_at(now_ns),
+                rtp_timestamp=self._clock.rtp_at(now_ns),
+                packets=packets,
+                octets=octets,
+            )
+        )
+
+    def _name_after(self, report: bytes) -> bytes:
+        return report + self._name
+
+    def _learn(self, block: ReportBlock, arrived_ns: int) -> None:
+        sample_ns = round_trip_ns(
+            ReferenceDelay(ssrc=block.ssrc, last_ntp=block.last_report, delay=block.delay),
+            now_ntp=self._report_clock.ntp_at(arrived_ns),
+        )
+        if sample_ns is None:
+            return
+        sample_s = sample_ns / 1e9
+        if self.round_trip_s is None:
+            self.round_trip_s = sample_s
+        self.round_trip_s += (sample_s - self.round_trip_s) * ROUND_TRIP_SHARE
+
+    async def _run(self) -> None:
+        """Send answers at once, and reports when they are due, until cancelled."""
+        sent, due_at = 1, time.monotonic() + FIRST_INTERVAL_S
+        while True:
+            wake_at = min(due_at, time.monotonic() + PAUSE_S)
+            packet = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(wake_at):
+                    packet = await self._waiting.get()
+            now = time.monotonic()
+            if packet is not None:
+                await self._media.send(packet)
+            if now >= due_at or (packet is None and now - self._sent_rtp_at >= PAUSE_S):
+                await self._media.send(self.report())
+                sent += 1
+                due_at = now + (FIRST_INTERVAL_S if sent < FIRST_COUNT else _random_interval_s())
+
+
+def _random_interval_s() -> float:
+    least_s, most_s = INTERVAL_S
+    return least_s + (most_s - least_s) * secrets.randbits(16) / 2**16

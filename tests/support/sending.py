@@ -1,0 +1,92 @@
+"""What the tests of the camera's sending half share: agreed terms, units, a wire that remembers.
+
+It must not know what is looked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mqcam.sdp import (
+    ABS_SEND_TIME_URI,
+    MID_URI,
+    PLAYOUT_DELAY_URI,
+    TRANSPORT_WIDE_CC_URI,
+    VideoParameters,
+)
+from mqcam.srtp import Scratch
+from mqcam_device.media import AccessUnit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ALL_EXTENSIONS = {
+    MID_URI: 1,
+    ABS_SEND_TIME_URI: 2,
+    TRANSPORT_WIDE_CC_URI: 3,
+    PLAYOUT_DELAY_URI: 4,
+}
+SSRC, RTX_SSRC = 0x1111_1111, 0x2222_2222
+FRAME_NS = 33_333_333
+TAG = b"[16 bytes of tag"
+
+
+def video(
+    extensions: dict[str, int] | None = None, *, mid: str = "0", has_rtx: bool = True
+) -> VideoParameters:
+    """Return what was agreed about a video."""
+    return VideoParameters(
+        mid=mid,
+        payload_type=96,
+        rtx_payload_type=97 if has_rtx else None,
+        profile_level_id="42e01f",
+        feedback=(),
+        extensions=ALL_EXTENSIONS if extensions is None else extensions,
+        local_ssrc=SSRC,
+        local_rtx_ssrc=RTX_SSRC if has_rtx else None,
+    )
+
+
+def unit(seq: int, *, size: int = 3000, layer: str = "main", keyframe: bool = False) -> AccessUnit:
+    """Return a unit with one slice whose bytes are its own."""
+    kind = b"\x65" if keyframe else b"\x61"
+    data = b"\0\0\0\1" + kind + (b"%s-%d " % (layer.encode(), seq) * size)[:size]
+    return AccessUnit(data, seq * FRAME_NS, keyframe=keyframe, seq=seq, layer=layer)
+
+
+class Sealed:
+    """Stands for SRTP: it remembers each packet that was to be encrypted, and tags it."""
+
+    tag_bytes = len(TAG)
+
+    def __init__(self) -> None:
+        self.scratch = Scratch()
+        self.packets: list[bytes] = []
+
+    def seal(self, offsets: Sequence[int], lengths: Sequence[int]) -> None:
+        """Tag the packets at these places."""
+        for offset, length in zip(offsets, lengths, strict=True):
+            self.packets.append(bytes(self.scratch.view[offset : offset + length]))
+            self.scratch.view[offset + length : offset + length + len(TAG)] = TAG
+
+
+class Wire:
+    """A route that remembers what was handed to it, packet by packet."""
+
+    def __init__(self, *, prefix_bytes: int = 0) -> None:
+        self.prefix_bytes = prefix_bytes
+        self.is_full = False
+        self.packets: list[bytes] = []
+        self.runs: list[int] = []
+
+    def send(self, run: memoryview, stride: int) -> bool:
+        """Take a run, unless full."""
+        if self.is_full:
+            return False
+        for begin in range(0, len(run), stride):
+            self.packets.append(bytes(run[begin + self.prefix_bytes : begin + stride]))
+        self.runs.append(-(-len(run) // stride))
+        return True
+
+    def close(self) -> None:
+        """Hold nothing."""
