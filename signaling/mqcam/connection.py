@@ -282,6 +282,7 @@ class Connection:
 
     async def _close(self) -> None:
         self._is_connected = False
+        self.media.stop_repeats()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT_S / 2):
                 if self._data_task is not None:

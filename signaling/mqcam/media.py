@@ -140,11 +140,10 @@ class MediaTransport(RTCDtlsTransport):
             if profile.openssl_profile == name
         ]
 
-    async def stop(self) -> None:
-        """Tell the peer and stop."""
+    def stop_repeats(self) -> None:
+        """Send nothing of the key exchange again: first part of the end, which cannot wait."""
         if self._flights is not None:
             self._flights.stop()
-        await super().stop()
 
     async def _do_handshake(self) -> None:
         ice = self.transport
