@@ -1,14 +1,16 @@
 """The connectivity checks of one connection: aioice's, with our addresses and a guarded way in.
 
-Waits for events instead of looking, repeats a check that the peer triggers, takes local candidates
-at any time. It must not know servers, descriptions or media. It is long because the private names
-of aioice that it uses are listed in front, each with its reason.
+Waits for events instead of looking, repeats checks that were lost or that the peer triggers, takes
+local candidates at any time. It must not know servers, descriptions or media. It is long because
+the private names of aioice that it uses are listed in front, each with its reason.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import math
 from typing import TYPE_CHECKING, Final
 
 import aioice
@@ -21,6 +23,7 @@ from aioice.ice import (
 from aioice.stun import TransactionError
 
 from mqcam.private import PrivateName
+from mqcam.retransmission import Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -37,8 +40,8 @@ STUN_FIRST_BYTE: Final = 3  # RFC 7983 section 7: 0 to 3 is STUN
 VERIFIED_ADDRESS_LIMIT: Final = 256
 PACE_S: Final = 0.02
 """The wait between two checks (Ta of RFC 8445 section 14)."""
-REPEAT_AFTER_S: Final = 0.05
-"""A check in progress is repeated at most this often; the wait doubles each time."""
+AMBIGUOUS_AFTER_S: Final = 0.5
+"""An answer later than this may be one to aioice's own repeat: it tells no round trip."""
 BETTER_PATH_S: Final = 2.0
 """After what is, or may be, a relay has won, checks of direct pairs may take over for this long."""
 
@@ -113,7 +116,7 @@ PRIVATE_NAMES: Final = (
         module="aioice.ice",
         path="Connection.check_state",
         parameters=("self", "pair", "state"),
-        reason="a repeated check that succeeded ends the pair's first one",
+        reason="a check begins, and its repeats; one that succeeded ends the pair's first one",
     ),
     PrivateName(
         module="aioice.ice",
@@ -193,7 +196,9 @@ class Checks(aioice.Connection):
         self._news = asyncio.Event()
         self._relays: list[Relay] = []
         self._own_tasks: set[asyncio.Task[None]] = set()
-        self._repeats: dict[CandidatePair, tuple[float, float]] = {}
+        self._repeats: dict[CandidatePair, Repeats] = {}
+        self._is_turn_of_repeats = False
+        self._round_trips_s: dict[CandidatePair, float] = {}
 
     # local candidates
 
@@ -296,16 +301,18 @@ class Checks(aioice.Connection):
         pacing = self._own(self._pace(), "mqcam-ice-pace")
         try:
             outcome = await self._check_list_state.get()
-        finally:
+        except BaseException:
             pacing.cancel()
-        if outcome != ICE_COMPLETED:
-            raise ConnectionError("no pair can be used")
+            raise
         pair = self.nominated_pair()
+        if outcome != ICE_COMPLETED:
+            pacing.cancel()
+            raise ConnectionError("no pair can be used")
         if pair is not None and (is_relayed(pair) or pair.remote_candidate.type == "prflx"):
             # A peer-reflexive address may turn out to be a relay's: its candidate is on the way.
-            self._own(self._wait_for_better(), "mqcam-ice-better-path")
+            self._own(self._wait_for_better(pacing), "mqcam-ice-better-path")
         else:
-            self._stop_checks()
+            self._stop_checks(pacing)
         self._query_consent_task = asyncio.create_task(
             self.query_consent(), name="mqcam-ice-consent"
         )
@@ -315,21 +322,64 @@ class Checks(aioice.Connection):
         self._check_list_state.put_nowait(ICE_FAILED)
 
     async def _pace(self) -> None:
-        """Start the checks of waiting pairs, best first; sleep while there is none."""
-        waiting = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
-        while not self._check_list_done:
-            if any(pair.state in waiting for pair in self._check_list):
-                self._check_periodic()
+        """Start or repeat one check in each slot, best pair first; sleep while there is none."""
+        while True:
+            if self._check_next():
                 await asyncio.sleep(PACE_S)
-            else:
-                self._news.clear()
-                await self._news.wait()
+                continue
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._next_repeat_at()):
+                    await self._news.wait()
 
-    async def _wait_for_better(self) -> None:
+    def _check_next(self) -> bool:
+        # In turns: neither may a lost check wait for many others to begin, nor the reverse.
+        is_waiting = not self._check_list_done and any(
+            pair.state in (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
+            for pair in self._check_list
+        )
+        if (self._is_turn_of_repeats or not is_waiting) and self._repeat_next():
+            self._is_turn_of_repeats = False
+            return True
+        self._is_turn_of_repeats = True
+        return is_waiting and self._check_periodic()
+
+    def _repeat_next(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        for pair in self._check_list:
+            repeats = self._repeats.get(pair)
+            if repeats is not None and repeats.take(now):
+                self._repeat(pair)
+                return True
+        return False
+
+    def _next_repeat_at(self) -> float | None:
+        due = (self._repeats[pair].due_at for pair in self._check_list if pair in self._repeats)
+        at = min(due, default=math.inf)
+        return None if at == math.inf else at
+
+    def check_state(self, pair: CandidatePair, state: CandidatePair.State) -> None:
+        """Note how a check stands: while it is in progress it is repeated."""
+        super().check_state(pair, state)
+        now = asyncio.get_running_loop().time()
+        if state is CandidatePair.State.IN_PROGRESS:
+            self._repeats[pair] = Repeats(now)
+            self.note_news()
+            return
+        repeats = self._repeats.pop(pair, None)
+        if state is CandidatePair.State.SUCCEEDED and repeats is not None:
+            self._note_round_trip(pair, now - repeats.began_at)
+
+    def _note_round_trip(self, pair: CandidatePair, round_trip_s: float) -> None:
+        if round_trip_s < AMBIGUOUS_AFTER_S:
+            self._round_trips_s.setdefault(pair, round_trip_s)
+
+    async def _wait_for_better(self, pacing: asyncio.Task[None]) -> None:
         await asyncio.sleep(BETTER_PATH_S)
-        self._stop_checks()
+        self._stop_checks(pacing)
 
-    def _stop_checks(self) -> None:
+    def _stop_checks(self, pacing: asyncio.Task[None]) -> None:
+        pacing.cancel()
         for pair in self._check_list:
             if pair.task is not None:
                 pair.task.cancel()
@@ -351,7 +401,12 @@ class Checks(aioice.Connection):
             self._verified.add(addr)
         pair = self._pair_in_progress(addr, protocol)
         super().check_incoming(message, addr, protocol)
-        if pair is not None and pair.state is CandidatePair.State.IN_PROGRESS:
+        repeats = None if pair is None else self._repeats.get(pair)
+        if (
+            pair is not None
+            and repeats is not None
+            and repeats.trigger(asyncio.get_running_loop().time())
+        ):
             self._repeat(pair)
 
     def _pair_in_progress(
@@ -363,12 +418,6 @@ class Checks(aioice.Connection):
         return None
 
     def _repeat(self, pair: CandidatePair) -> None:
-        now = asyncio.get_running_loop().time()
-        not_before, wait_s = self._repeats.get(pair, (0.0, REPEAT_AFTER_S))
-        if now < not_before:
-            return
-        # Doubled, because the round trip is not known: so it is at most one in each, nearly.
-        self._repeats[pair] = (now + wait_s, wait_s * 2)
         self.repeated += 1
         self._own(self._check_again(pair), "mqcam-ice-check-again")
 
@@ -376,6 +425,7 @@ class Checks(aioice.Connection):
         if self.remote_password is None:
             return
         request = self.build_request(pair, nominate=self.ice_controlling)
+        began_at = asyncio.get_running_loop().time()
         try:
             _, address = await pair.protocol.request(
                 request,
@@ -389,6 +439,7 @@ class Checks(aioice.Connection):
             return
         first = pair.task
         pair.nominated = pair.nominated or self.ice_controlling or pair.remote_nominated
+        self._note_round_trip(pair, asyncio.get_running_loop().time() - began_at)
         self.check_state(pair, CandidatePair.State.SUCCEEDED)
         self.check_complete(pair)
         if first is not None:
@@ -407,11 +458,19 @@ class Checks(aioice.Connection):
         )
         return not is_relayed(pair), priority
 
-    # the end
+    # the outcome
+
+    @property
+    def rtt_s(self) -> float | None:
+        """The round trip of the pair that carries data, in seconds, as its check measured it."""
+        pair = self.nominated_pair()
+        return None if pair is None else self._round_trips_s.get(pair)
 
     def nominated_pair(self) -> CandidatePair | None:
         """Return the pair that carries data."""
         return self._nominated.get(COMPONENT)
+
+    # the end
 
     async def close(self) -> None:
         """Close the sockets; aioice calls this by itself when consent has expired."""

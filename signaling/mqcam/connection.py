@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCIceParameters
 
 from mqcam.answer import read_offer, write_answer
+from mqcam.ciphers import offered_ciphers
 from mqcam.datalink import DataLink
 from mqcam.errors import AnswerRefused, ConnectFailed, LocalProtocolError, StageTimeout
 from mqcam.ice import IcePath
@@ -35,6 +38,9 @@ logger = logging.getLogger(__name__)
 Role = Literal["camera", "viewer"]
 
 CLOSE_LIMIT_S: Final = 1.0
+PROCESSOR_PATH: Final = Path("/proc/cpuinfo")
+PROCESSOR_TEXT_LIMIT: Final = 8192
+"""One processor's worth: the text of all of a large machine takes long to make."""
 PEER_CLOSED: Final = "peer-closed"
 PATH_LOST: Final = "path-lost"
 
@@ -64,6 +70,8 @@ class Connection:
             ice, controlling=role == "viewer", on_candidates=self._report_candidates
         )
         self.media = MediaTransport(self._ice.transport, RTCCertificate.generateCertificate())
+        if role == "camera":
+            self.media.limit_ciphers(offered_ciphers(_processor()))
         self.media.on("statechange", self._media_state_changed)
         self._video: VideoParameters | None = None
         self._remote: TransportTerms | None = None
@@ -238,6 +246,7 @@ class Connection:
         await self._ice.connect(
             RTCIceParameters(usernameFragment=remote.ufrag, password=remote.password), timeout_s
         )
+        self.media.rtt_s = self._ice.rtt_s
         try:
             async with asyncio.timeout_at(deadline):
                 await self.media.start(_dtls_parameters(remote))
@@ -281,6 +290,7 @@ class Connection:
 
     async def _close(self) -> None:
         self._is_connected = False
+        self.media.stop_repeats()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT_S / 2):
                 if self._data_task is not None:
@@ -292,6 +302,16 @@ class Connection:
         await self._ice.close()  # close() waits for it so long and no longer
         # Let aiortc's receive loop take its cancellation.
         await asyncio.sleep(0)
+
+
+@functools.cache
+def _processor() -> str:
+    """Return what Linux says about its first processor; nothing on other systems."""
+    try:
+        with PROCESSOR_PATH.open(encoding="utf-8", errors="replace") as text:
+            return text.read(PROCESSOR_TEXT_LIMIT)
+    except OSError:
+        return ""
 
 
 def _take_lost_cancellation() -> None:

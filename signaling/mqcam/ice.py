@@ -161,6 +161,11 @@ class IcePath:
         return self.gatherer.ice.was_closed
 
     @property
+    def rtt_s(self) -> float | None:
+        """The round trip of the selected path in seconds, as its check measured it."""
+        return self.gatherer.ice.rtt_s
+
+    @property
     def ufrag(self) -> str:
         """The ICE user of this side."""
         return self.gatherer.ice.local_username

@@ -14,11 +14,12 @@ import pylibsrtp
 from aiortc import RTCDtlsTransport
 
 from mqcam.errors import LocalProtocolError
+from mqcam.flights import Flights
 from mqcam.private import PrivateName
 from mqcam.srtp import Sealer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aiortc import RTCCertificate, RTCIceTransport
 
@@ -55,6 +56,22 @@ PRIVATE_NAMES: Final = (
         path="RTCDtlsTransport._ssl",
         reason="knows which SRTP profile was agreed on",
     ),
+    PrivateName(
+        module="aiortc.rtcdtlstransport",
+        path="RTCDtlsTransport._do_handshake",
+        parameters=("self",),
+        reason="the time in which what is sent is a flight of the handshake",
+    ),
+    PrivateName(
+        module="aiortc.rtcdtlstransport",
+        path="RTCDtlsTransport._srtp_profiles",
+        reason="the ciphers that are offered or taken",
+    ),
+    PrivateName(
+        module="aiortc.rtcicetransport",
+        path="RTCIceTransport._send",
+        reason="the way of each flight to the peer",
+    ),
 )
 
 
@@ -81,16 +98,19 @@ class MediaTransport(RTCDtlsTransport):
     """A DTLS transport that lets others see authenticated packets and change outgoing ones.
 
     ``heard_at`` is the monotonic time in seconds of the last authenticated packet, 0 before.
+    ``rtt_s`` is the round trip as ICE measured it, where it did: set it before ``start``.
     """
 
     def __init__(self, ice: RTCIceTransport, certificate: RTCCertificate) -> None:
         super().__init__(ice, [certificate])
         self.heard_at = 0.0
+        self.rtt_s: float | None = None
         self.received = Traffic()
         self.sent = Traffic()
         self.malformed = 0
         self.excessive = 0
         self._sources: set[int] = set()
+        self._flights: Flights | None = None
         self._rtp_listeners: tuple[Callable[[bytes, float], None], ...] = ()
         self._rtcp_listeners: tuple[Callable[[bytes, float], None], ...] = ()
         self._outgoing_tap: Callable[[bytes], bytes | None] | None = None
@@ -130,6 +150,42 @@ class MediaTransport(RTCDtlsTransport):
     def note_authenticated(self) -> None:
         """Remember that something came that only the peer can have sent."""
         self.heard_at = time.monotonic()
+
+    def limit_ciphers(self, names: Sequence[bytes]) -> None:
+        """Offer or take only these SRTP ciphers, best first; before ``start``.
+
+        Names are OpenSSL's. What libsrtp was built without is left out.
+        """
+        self._srtp_profiles = [
+            profile
+            for name in names
+            for profile in self._srtp_profiles
+            if profile.openssl_profile == name
+        ]
+
+    def stop_repeats(self) -> None:
+        """Send nothing of the key exchange again: first part of the end, which cannot wait."""
+        if self._flights is not None:
+            self._flights.stop()
+
+    async def _do_handshake(self) -> None:
+        ice = self.transport
+        send = ice._send  # noqa: SLF001
+        self._flights = Flights(send, rtt_s=self.rtt_s)
+        ice._send = self._flights.send  # noqa: SLF001
+        try:
+            await super()._do_handshake()
+        finally:
+            ice._send = send  # noqa: SLF001
+            if self.encrypted and ice.role == "controlling":
+                # The server's is the last flight: whoever sends media has seen it.
+                self._flights.finish(lambda: self._has_received)
+            else:
+                self._flights.stop()
+
+    @property
+    def _has_received(self) -> bool:
+        return self.received.rtp_packets + self.received.rtcp_packets > 0
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
         self.note_authenticated()
