@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from mqcam.arrivals import REFERENCE_PERIOD_US
@@ -25,6 +26,12 @@ RECORD_LIMIT: Final = 256
 SENT_LIMIT: Final = 4096
 """Packets that are remembered until they are reported: 10 s at 400 packets a second."""
 
+TRAIN_PACKETS: Final = 3
+TRAIN_LIMIT: Final = 16
+LEAST_SPAN_S: Final = 250e-6
+"""Packets that left together arrive as fast as the narrowest line lets them through. Of the last
+so many of these trains the median counts; receivers tell time in steps of 250 us."""
+
 CLOCK_JUMP_S: Final = 10.0
 BASE_BUCKET_S: Final = 10.0
 BASE_BUCKETS: Final = 3
@@ -40,7 +47,9 @@ class Sample:
 
     ``capacity_bps`` is what arrived within 0.25 s: what the path can carry, while there is a
     queue. ``delivered_bps`` is the same over 0.5 s. Both are None before there is a figure.
-    ``lost`` and ``received`` count the packets of the last second.
+    ``lost`` and ``received`` count the packets of the last second. ``under_way_bytes``
+    were sent after the newest packet that is known to have arrived, and ``loop_s`` is the least
+    time in which a packet is known to have arrived.
     """
 
     queue_s: float
@@ -48,6 +57,8 @@ class Sample:
     delivered_bps: float | None
     lost: int
     received: int
+    under_way_bytes: int = 0
+    loop_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -59,6 +70,19 @@ class _Record:
     least_delay_s: float
     lost: int
     received: int
+    newest_sent_at: float
+    newest_bytes: int
+
+
+@dataclass(slots=True)
+class _Train:
+    """Packets that left together, as far as they are known to have arrived."""
+
+    sent_at: float
+    first_s: float
+    last_s: float
+    packets: int = 1
+    more_bytes: int = 0
 
 
 class Minimum:
@@ -87,24 +111,38 @@ class Passage:
     def __init__(self) -> None:
         self.sent_bytes = 0
         self.sent_packets = 0
-        self._sent: list[tuple[int, int, float] | None] = [None] * SENT_LIMIT
+        self._sent: list[tuple[int, int, float, int] | None] = [None] * SENT_LIMIT
         self._records: deque[_Record] = deque(maxlen=RECORD_LIMIT)
         self._base = Minimum()
+        self._loop = Minimum()
+        self._train: _Train | None = None
+        self._train_rates: deque[float] = deque(maxlen=TRAIN_LIMIT)
         self._last_us = 0
         self._wrapped_us = 0
 
+    @property
+    def train_bps(self) -> float | None:
+        """What the narrowest line lets through, as trains of packets show it; None if unknown.
+
+        Lines that gather packets and pass them on together look faster than they are.
+        """
+        enough = len(self._train_rates) >= TRAIN_LIMIT // 2
+        return median(self._train_rates) if enough else None
+
     def sent(self, sequence: int, size_bytes: int, now: float) -> None:
         """Remember one packet by its transport-wide sequence number (16 bits)."""
-        self._sent[sequence & _SENT_MASK] = (sequence, size_bytes, now)
         self.sent_bytes += size_bytes
+        self._sent[sequence & _SENT_MASK] = (sequence, size_bytes, now, self.sent_bytes)
         self.sent_packets += 1
 
     def sent_run(self, first_sequence: int, count: int, size_bytes_each: int, now: float) -> None:
         """Remember packets of one size that leave together."""
+        total_bytes = self.sent_bytes
         for sequence in range(first_sequence, first_sequence + count):
             wrapped = sequence & _SEQUENCE_MASK
-            self._sent[wrapped & _SENT_MASK] = (wrapped, size_bytes_each, now)
-        self.sent_bytes += count * size_bytes_each
+            total_bytes += size_bytes_each
+            self._sent[wrapped & _SENT_MASK] = (wrapped, size_bytes_each, now, total_bytes)
+        self.sent_bytes = total_bytes
         self.sent_packets += count
 
     def take(self, arrivals: Arrivals, now: float) -> Sample | None:
@@ -124,15 +162,18 @@ class Passage:
             delivered_bps=self._rate_bps(recent, DELIVERED_WINDOW_S),
             lost=sum(each.lost for each in recent),
             received=sum(each.received for each in recent),
+            under_way_bytes=self.sent_bytes - record.newest_bytes,
+            loop_s=self._loop.take(now - record.newest_sent_at, now),
         )
 
     def forget_base(self) -> None:
         """Take the delay of now for the least one: the queue that was seen is none."""
         self._base.forget()
+        self._loop.forget()
 
     def _read(self, arrivals: Arrivals) -> _Record | None:
-        received_bytes = lost = received = 0
-        least_s = arrived_s = None
+        record: _Record | None = None
+        lost = 0
         for sequence, at_us in arrivals.arrivals:
             slot = self._sent[sequence & _SENT_MASK]
             if slot is None or slot[0] != sequence:
@@ -141,15 +182,32 @@ class Passage:
                 lost += 1
                 continue
             self._sent[sequence & _SENT_MASK] = None  # nothing counts twice
-            received += 1
-            received_bytes += slot[1]
+            _, size_bytes, sent_at, sent_bytes = slot
             at_s = self._unwrap(at_us) / 1e6
-            arrived_s = at_s if arrived_s is None else max(arrived_s, at_s)
-            delay_s = at_s - slot[2]
-            least_s = delay_s if least_s is None else min(least_s, delay_s)
-        if arrived_s is None or least_s is None:
-            return None
-        return _Record(arrived_s, received_bytes, least_s, lost, received)
+            if record is None:
+                record = _Record(at_s, 0, at_s - sent_at, 0, 0, sent_at, sent_bytes)
+            record.received += 1
+            record.received_bytes += size_bytes
+            record.arrived_s = max(record.arrived_s, at_s)
+            record.least_delay_s = min(record.least_delay_s, at_s - sent_at)
+            record.newest_sent_at, record.newest_bytes = sent_at, sent_bytes
+            self._couple(sent_at, at_s, size_bytes)
+        if record is not None:
+            record.lost = lost
+        return record
+
+    def _couple(self, sent_at: float, at_s: float, size_bytes: int) -> None:
+        """Put a packet to the train with which it left."""
+        train = self._train
+        if train is not None and train.sent_at == sent_at:
+            train.packets += 1
+            train.more_bytes += size_bytes
+            train.last_s = max(train.last_s, at_s)
+            return
+        if train is not None and train.packets >= TRAIN_PACKETS:
+            span_s = max(train.last_s - train.first_s, LEAST_SPAN_S)
+            self._train_rates.append(train.more_bytes * 8 / span_s)
+        self._train = _Train(sent_at, at_s, at_s)
 
     def _unwrap(self, at_us: int) -> int:
         """Continue the receiver's clock where its 24 bits begin again."""

@@ -26,10 +26,12 @@ CUT: Final = 0.92
 """What is sent of what was just delivered: the rest lets the queue go down."""
 
 DRAIN_FREE_S: Final = 0.02
+DRAIN_S: Final = 0.5
 DRAIN_LIMIT: Final = 0.65
-"""The rate is lowered by the share of a second that the queue is long, beyond the first."""
+"""A queue beyond the first is to go within the second: so much less is sent, up to the third."""
 
 SETTLING_S: Final = 0.5
+QUEUE_STEP_S: Final = 0.015
 STALLED_S: Final = 1.0
 STALLED_CUT: Final = 0.85
 STALLED_LIMIT: Final = 3
@@ -45,7 +47,10 @@ LOSS_PAUSE_S: Final = 1.2
 """Losses are counted over a second: those before a cut say nothing about it."""
 
 SURVIVING: Final = 0.7
-"""A cut to what was delivered ends losses by overload. A share that stays is the path's own."""
+HELD_S: Final = 3.0
+OWN_LOSS_SMOOTHING: Final = 0.1
+"""A cut to what was delivered ends losses by overload. A share of them that stays, or that holds
+the rate for long, is the path's own, until it becomes less."""
 
 REMB_FALL: Final = 0.97
 REMB_HEADROOM: Final = 1.2
@@ -104,24 +109,31 @@ class PathRate:
         self.sent = self._passage.sent
         self.sent_run = self._passage.sent_run
         self._pace = SLOW
+        self._backlog_s = 0.0
         self._judged_at = now
         self._congested_at = now - SLOW.quiet_s
         self._episode_at = now
-        self._least_queue_s = 0.0
-        self._shrunk_at = now
+        self._mark_s = 0.0
+        self._moved_at = now
         self._stalls = 0
         self._limit_bps: float | None = None
         self._own_loss = 0.0
+        self._free_at = now
         self._loss_cut: tuple[float, float] | None = None
         self._remb_bps: int | None = None
         self._answered_bytes = 0
         self._unanswered_since: float | None = None
 
     @property
+    def burst_bps(self) -> float | None:
+        """What its narrowest line seems to let through, None if unknown; often too much."""
+        return self._passage.train_bps
+
+    @property
     def target_bps(self) -> int:
         """What to send on this path now, packet headers included."""
-        drain = min(max(0.0, self.queue_s - DRAIN_FREE_S), DRAIN_LIMIT)
-        return int(self.estimate_bps * (1 - drain))
+        drain = max(0.0, self._backlog_s - DRAIN_FREE_S) / DRAIN_S
+        return int(self.estimate_bps * (1 - min(drain, DRAIN_LIMIT)))
 
     def take_arrivals(self, arrivals: Arrivals, now: float) -> None:
         """Take a transport-wide feedback: from now on the path's other reports are not needed."""
@@ -184,18 +196,29 @@ class PathRate:
         elapsed_s = min(max(0.0, now - self._judged_at), 1.0)
         self._judged_at = now
         self.queue_s = max(0.0, sample.queue_s)
+        self._backlog_s = self.queue_s
         self.delivered_bps = int(sample.delivered_bps or 0)
         self.loss = sample.lost / max(1, sample.lost + sample.received)
-        self._own_loss = min(self._own_loss, self.loss)
+        if self.loss < self._own_loss:
+            self._own_loss += OWN_LOSS_SMOOTHING * (self.loss - self._own_loss)
         if self.queue_s > (RELAXED_S if self.is_congested else OVERUSE_S):
             self._relieve(sample, now)
         elif self._is_losing(sample, EXCESS_LOSS, EXCESS_PACKETS):
             self._answer_losses(sample, now)
         else:
             self.is_congested = False
-            is_holding = self._is_losing(sample, HOLDING_LOSS, HOLDING_PACKETS)
-            if now - self._congested_at >= self._pace.quiet_s and not is_holding:
+            is_held = self._is_held(sample, now)
+            if now - self._congested_at >= self._pace.quiet_s and not is_held:
                 self._grow(sample, elapsed_s, now)
+
+    def _is_held(self, sample: Sample, now: float) -> bool:
+        """Tell whether losses forbid to grow; those that stay for long are the path's own."""
+        if not self._is_losing(sample, HOLDING_LOSS, HOLDING_PACKETS):
+            self._free_at = now
+        elif now - self._free_at > HELD_S:
+            self._own_loss = self.loss
+            self._free_at = now
+        return self._free_at != now
 
     def _relieve(self, sample: Sample, now: float) -> None:
         """Send less while there is a queue; what arrives meanwhile is what the path carries."""
@@ -203,25 +226,30 @@ class PathRate:
         if is_new:
             self._begin_episode(now)
         self._congested_at = now
-        is_rising = self.queue_s > self._least_queue_s + DRAIN_FREE_S
-        if self.queue_s < self._least_queue_s - DRAIN_FREE_S / 2 or is_new:
-            self._shrunk_at = now
-        self._least_queue_s = self.queue_s if is_new else min(self._least_queue_s, self.queue_s)
+        is_rising = self.queue_s > self._mark_s + QUEUE_STEP_S
+        is_shrinking = self.queue_s < self._mark_s - QUEUE_STEP_S
+        if is_rising or is_shrinking:
+            self._mark_s, self._moved_at = self.queue_s, now
         if is_new or is_rising or now - self._episode_at < SETTLING_S:
             if sample.capacity_bps is not None:
                 self._lower(CUT * sample.capacity_bps, limit_bps=sample.capacity_bps)
-        elif now - self._shrunk_at > STALLED_S:
+        elif now - self._moved_at > STALLED_S:
             self._answer_stall(now)
+        # The delay that was seen is that of packets sent before the cut. What is under way says
+        # how long the queue is now, once it is known how fast it goes.
+        if sample.loop_s is not None and self._limit_bps:
+            waiting_s = sample.under_way_bytes * 8 / self._limit_bps - sample.loop_s
+            self._backlog_s = max(DRAIN_FREE_S, waiting_s)
 
     def _begin_episode(self, now: float) -> None:
         self.is_congested = True
         self.is_probing = False
-        self._congested_at = self._episode_at = self._shrunk_at = now
-        self._least_queue_s = self.queue_s
+        self._congested_at = self._episode_at = self._moved_at = now
+        self._mark_s = self.queue_s
         self._stalls = 0
 
     def _answer_stall(self, now: float) -> None:
-        self._shrunk_at = now
+        self._moved_at = now
         self._stalls += 1
         if self._stalls < STALLED_LIMIT:
             self._lower(self.estimate_bps * STALLED_CUT, limit_bps=self._limit_bps)

@@ -37,12 +37,13 @@ RISE: Final = 1.03
 JOINT_S: Final = 2.0
 """So long after all were congested at once nobody is demoted: it was the camera's uplink."""
 
+ROOM: Final = 1.25
 TRIAL_S: Final = 2.0
 PROVEN_S: Final = 15.0
 FIRST_WAIT_S: Final = 5.0
 LONGEST_WAIT_S: Final = 120.0
-"""A viewer on the low layer is tried on the main one after a wait without congestion. Each trial
-that fails doubles the wait; who stays for `PROVEN_S` begins anew."""
+"""A viewer on the low layer is tried on the main one after a wait without congestion, if its line
+seems to have room. Each trial that fails doubles the wait; who stays for `PROVEN_S` begins anew."""
 
 
 class Path(Protocol):
@@ -58,6 +59,11 @@ class Path(Protocol):
         """What to send on it now."""
         ...
 
+    @property
+    def burst_bps(self) -> float | None:
+        """What its narrowest line seems to let through; None if unknown."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision(Generic[Key]):
@@ -69,7 +75,7 @@ class Decision(Generic[Key]):
 
 @dataclass(slots=True)
 class _Viewer:
-    """Where a viewer stands: ``since`` is when it came to its layer, ``calm_at`` its last trouble."""
+    """Where a viewer stands: ``since`` when it came to its layer, ``calm_at`` its last trouble."""
 
     since: float
     calm_at: float
@@ -153,7 +159,7 @@ class Uplink(Generic[Key]):
         if path.is_congested:
             viewer.calm_at = now
         if viewer.layer == LOW:
-            if now - viewer.calm_at >= viewer.wait_s and not path.is_silent:
+            if now - viewer.calm_at >= viewer.wait_s and self._has_room(path):
                 _try(viewer, now)
             return
         if now - viewer.since > PROVEN_S:
@@ -168,6 +174,11 @@ class Uplink(Generic[Key]):
             viewer.low_since = now
         elif now - viewer.low_since >= PATIENCE_S:
             _demote(viewer, now)
+
+    def _has_room(self, path: Path) -> bool:
+        """Tell whether the main layer is worth a trial."""
+        wanted_bps = self._bitrates.get(MAIN, FLOOR_BPS) * ROOM
+        return not path.is_silent and (path.burst_bps is None or path.burst_bps > wanted_bps)
 
     def _audience(self, paths: Mapping[Key, Path]) -> _Audience[Key]:
         audience: _Audience[Key] = _Audience()
@@ -219,7 +230,9 @@ class Uplink(Generic[Key]):
             present_bps = self._bitrates.get(layer)
             is_small = present_bps is not None and present_bps < rate_bps < RISE * present_bps
             at_top = layer == MAIN and rate_bps >= self._ceiling_bps
-            steady[layer] = present_bps if present_bps and is_small and not at_top else int(rate_bps)
+            steady[layer] = (
+                present_bps if present_bps and is_small and not at_top else int(rate_bps)
+            )
         return steady
 
 

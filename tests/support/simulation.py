@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -49,7 +50,7 @@ class Line:
         self._queue_limit_s = queue_limit_s
         self._loss = loss
         self._jitter_s = jitter_s
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311
         self._free_at = 0.0
         self._last_arrival = 0.0
 
@@ -161,8 +162,8 @@ class Viewer:
         times = [(seq, None if at is None else int((at + 77) * 1e6)) for seq, _, at, _ in taken]
         for packet in write_arrivals(2, MEDIA, self.reports, times):
             self.reports += 1
-            (arrivals,) = read_feedback(packet, ssrc=MEDIA).arrivals
-            self._reply(lambda at, arrivals=arrivals: self.rate.take_arrivals(arrivals, at), now)
+            for arrivals in read_feedback(packet, ssrc=MEDIA).arrivals:
+                self._reply(partial(self.rate.take_arrivals, arrivals), now)
 
     def _count(self, now: float) -> None:
         delays = []
@@ -227,7 +228,7 @@ class World:
         )
         self.ceiling_bps = ceiling_bps
         self.history: list[tuple[float, dict[str, int], dict[str, str]]] = []
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311
         self._index = 0
         self._bitrates = {"main": start_bps}
         self._next_bitrates = dict(self._bitrates)
@@ -261,7 +262,9 @@ class World:
 
     def bitrates(self, begin: float, end: float, layer: str = "main") -> list[int]:
         """Return what an encoder was told in a span of time."""
-        return [rates[layer] for at, rates, _ in self.history if begin <= at < end and layer in rates]
+        return [
+            rates[layer] for at, rates, _ in self.history if begin <= at < end and layer in rates
+        ]
 
     def _encode(self) -> None:
         for layer, steps in FRAME_STEPS.items():
