@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAIN = "main"
 """The layer that every source has."""
 
+LOW = "low"
+"""The same pictures, smaller and fewer, for viewers whose path carries no more."""
+
 BT709 = 1
 BT601 = 6
 """Colour matrices as H.264 numbers them (ITU-T H.273, table 4)."""
