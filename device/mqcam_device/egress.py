@@ -97,17 +97,17 @@ class StockEgress:
         self._reports.start()
         await self._sender.send(send_parameters(self._connection.video))
 
-    def send(self, unit: AccessUnit) -> None:
-        """Queue a unit; after an overflow nothing is sent before the next IDR."""
+    def send(self, unit: AccessUnit) -> bool:
+        """Queue a unit, always; after an overflow nothing is sent before the next IDR."""
         if self._needs_keyframe and not unit.keyframe:
             self.dropped += 1
-            return
-        if self._track.put(unit):
+        elif self._track.put(unit):
             self._needs_keyframe = False
-            return
-        self.dropped += self._track.clear() + 1
-        self._needs_keyframe = True
-        self._on_keyframe_wanted()
+        else:
+            self.dropped += self._track.clear() + 1
+            self._needs_keyframe = True
+            self._on_keyframe_wanted()
+        return True
 
     async def stop(self) -> None:
         """End sending; may be repeated."""
