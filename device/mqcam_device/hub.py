@@ -1,4 +1,4 @@
-"""Fan one encoded stream per layer out to its viewers, and keep keyframes few.
+"""Fan one encoded stream per layer out to its viewers, and move viewers between layers.
 
 It must not know sockets, processes or an event loop: clock and timers are arguments.
 """
@@ -6,66 +6,85 @@ It must not know sockets, processes or an event loop: clock and timers are argum
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mqcam.log import fields
 
+from mqcam_device.group import Group
+from mqcam_device.keyframes import Allowance, CallLater, Requests, Timer, Verdict
 from mqcam_device.media import MAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from mqcam_device.media import AccessUnit
 
 logger = logging.getLogger(__name__)
+
+MOVE_TRIES: Final = 3
+"""So many deadlines may pass before a layer that does not come is given up."""
 
 
 class Egress(Protocol):
     """One viewer's way out."""
 
-    def send(self, unit: AccessUnit) -> object:
-        """Take a unit, False if it could not be sent; must not block. Who raises is detached."""
+    def send(self, unit: AccessUnit) -> bool:
+        """Take a unit, or return False if it cannot be sent; must not block.
+
+        After False the next unit is a keyframe. The first unit of another layer is a keyframe too;
+        it may have the ``captured_ns`` of the unit before, never an earlier one. Whoever raises
+        is detached.
+        """
         ...
 
 
-class Timer(Protocol):
-    """What `call_later` returns."""
+@dataclass(slots=True, kw_only=True)
+class _Move:
+    """A viewer's way to another layer, whose next keyframe it waits for."""
 
-    def cancel(self) -> object:
-        """Forget the call."""
-        ...
-
-
-CallLater = Callable[[float, Callable[[], None]], Timer]
+    layer: str
+    timer: Timer
+    misses: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
 class _Viewer:
-    """``egress`` is None until attached; ``is_started`` from the first keyframe on."""
+    """One viewer; ``egress`` is None until it is attached.
+
+    It ``is_flowing`` from a keyframe until it refuses a unit; else ``is_asked`` if a keyframe will
+    come. ``sent_ns`` is the capture time of the newest unit sent.
+    """
 
     layer: str
+    allowance: Allowance
     egress: Egress | None = None
-    is_started: bool = False
+    is_flowing: bool = False
+    is_asked: bool = True
+    sent_ns: int = -1
+    move: _Move | None = None
+
+    @property
+    def goal(self) -> str:
+        """The layer whose next keyframe this viewer wants."""
+        return self.move.layer if self.move else self.layer
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Layer:
-    """One encoder's output: its newest pictures, and when a keyframe was asked for."""
+    """One encoder's output."""
 
-    gop: list[AccessUnit] = field(default_factory=list)
-    gop_bytes: int = 0
-    gop_began_at: float = 0.0
-    next_seq: int | None = None
-    asked_at: float = float("-inf")
-    timer: Timer | None = None
+    group: Group
+    requests: Requests
 
 
 class Hub:
     """Viewers keyed by session, layers keyed by name; units are not queued here.
 
     ``set_active(layer, True)`` promises a keyframe as the layer's next unit, so the hub does not
-    ask for one on top of it. Of each layer the hub keeps the pictures since the last keyframe
-    while they are within ``replay_age_s`` and ``replay_bytes``, for those who join just then.
+    ask for one on top of it. Who joins within ``replay_age_s`` of a keyframe gets the pictures
+    since, up to ``replay_bytes``. ``on_overdrawn`` gets a viewer that used up its keyframes, once
+    until it has one again.
     """
 
     def __init__(
@@ -76,18 +95,22 @@ class Hub:
         clock: Callable[[], float],
         call_later: CallLater,
         on_fault: Callable[[Hashable, Exception], None] | None = None,
+        on_overdrawn: Callable[[Hashable], None] | None = None,
         keyframe_interval_s: float = 0.3,
         replay_age_s: float = 0.5,
         replay_bytes: int = 100_000,
+        move_s: float = 2.0,
     ) -> None:
         self._request_keyframe = request_keyframe
         self._set_active = set_active
         self._clock = clock
         self._call_later = call_later
         self._on_fault = on_fault
+        self._on_overdrawn = on_overdrawn
         self._keyframe_interval_s = keyframe_interval_s
         self._replay_age_s = replay_age_s
         self._replay_bytes = replay_bytes
+        self._move_s = move_s
         self._viewers: dict[Hashable, _Viewer] = {}
         self._layers: dict[str, _Layer] = {}
 
@@ -95,62 +118,80 @@ class Hub:
         """Make a keyframe ready for a viewer whose offer has been authorised."""
         if key in self._viewers:
             return
-        self._viewers[key] = _Viewer(layer=layer)
+        self._viewers[key] = _Viewer(layer=layer, allowance=Allowance(self._clock()))
         self._want(layer)
 
-    def attach(self, key: Hashable, egress: Egress, layer: str = MAIN) -> None:
+    def attach(self, key: Hashable, egress: Egress, layer: str | None = None) -> None:
         """Send to this viewer, from a recent keyframe on if there is one, else from the next.
 
-        A key that is attached already continues on the new way out or layer from a keyframe.
+        Without a layer it is the one it was expected on. A key that is attached already continues
+        on the new way out or layer from a keyframe.
         """
         former = self._viewers.get(key)
-        viewer = self._viewers[key] = _Viewer(layer=layer, egress=egress)
-        if former is not None and former.layer != layer:
-            self._rest_if_unused(former.layer)
-        state = self._layers.get(layer)
-        if state is None or not self._is_replayable(state):
-            self._want(layer)
+        name = layer or (former.layer if former else MAIN)
+        allowance = former.allowance if former else Allowance(self._clock())
+        viewer = self._viewers[key] = _Viewer(layer=name, allowance=allowance, egress=egress)
+        if former is not None:
+            viewer.sent_ns = former.sent_ns if former.egress is egress else -1
+            self._release(former)
+        state = self._layers.get(name)
+        units = state.group.recent(self._clock()) if state else ()
+        if not units or units[0].captured_ns < viewer.sent_ns:
+            self._want(name)
             return
-        viewer.is_started = True
-        for unit in tuple(state.gop):
-            if self._viewers.get(key) is not viewer:
-                return
-            self._send(key, viewer, unit)
+        for unit in units:
+            if self._viewers.get(key) is viewer and (unit.keyframe or viewer.is_flowing):
+                self._send(key, viewer, unit)
 
     def detach(self, key: Hashable) -> None:
         """Forget a viewer, expected or attached; the last one of a layer stops its encoder."""
         viewer = self._viewers.pop(key, None)
-        if viewer is not None:
-            self._rest_if_unused(viewer.layer)
+        if viewer:
+            self._release(viewer)
 
-    def request_keyframe(self, key: Hashable) -> None:
-        """Serve a viewer's PLI or FIR, at most one per interval and layer."""
+    def layer_of(self, key: Hashable) -> str | None:
+        """Return the layer that a viewer is on, also while it waits for another; None unknown."""
+        return self._viewers[key].layer if key in self._viewers else None
+
+    def move(self, key: Hashable, layer: str) -> None:
+        """Switch a viewer to another layer at that layer's next keyframe; it misses no picture.
+
+        Its own layer, or yet another one, calls off a move that has not come to its end. After
+        ``move_s`` without a keyframe it is asked again, after ``MOVE_TRIES`` times it stays.
+        """
+        viewer = self._viewers.get(key)
+        if viewer is None or viewer.goal == layer:
+            return
+        self._call_off(viewer)
+        if viewer.layer == layer:
+            return
+        if viewer.egress is None:
+            self._want(layer)
+            self._change(viewer, layer)
+            return
+        timer = self._call_later(self._move_s, lambda: self._miss(viewer))
+        viewer.move = _Move(layer=layer, timer=timer)
+        self._want(layer)
+
+    def request_keyframe(self, key: Hashable, *, round_trip_s: float = 0.0) -> None:
+        """Serve a PLI or FIR within the viewer's allowance, if no keyframe is on its way to it."""
         viewer = self._viewers.get(key)
         if viewer is not None:
-            self._want(viewer.layer)
+            self._ask_for(key, viewer, round_trip_s=round_trip_s)
 
     def publish(self, unit: AccessUnit) -> None:
         """Send a unit to all who look at its layer; a late one of a resting layer is dropped."""
         layer = self._layers.get(unit.layer)
         if layer is None:
             return
-        if unit.keyframe:
-            self._begin_gop(layer, unit)
-        elif unit.seq != layer.next_seq:
-            # Units are lost before this one: decoders would show debris until a keyframe.
-            layer.next_seq = None
-            layer.gop.clear()
-            self._want(unit.layer)
+        if not layer.group.take(unit, self._clock()):
+            layer.requests.want()
             return
-        else:
-            self._extend_gop(layer, unit)
-        layer.next_seq = unit.seq + 1
+        if unit.keyframe:
+            layer.requests.settle()
         for key, viewer in tuple(self._viewers.items()):
-            if viewer.layer != unit.layer or viewer.egress is None:
-                continue
-            viewer.is_started = viewer.is_started or unit.keyframe
-            if viewer.is_started and self._viewers.get(key) is viewer:
-                self._send(key, viewer, unit)
+            if viewer.egress is not None and self._viewers.get(key) is viewer:
+                self._offer(key, viewer, unit)
 
     def describe(self) -> dict[str, int]:
         """Return how many viewers each active layer has."""
@@ -159,66 +200,100 @@ class Hub:
             counts[viewer.layer] += 1
         return counts
 
+    def _offer(self, key: Hashable, viewer: _Viewer, unit: AccessUnit) -> None:
+        """Send a unit to a viewer if it is of its layer, or the keyframe that it moves with."""
+        if unit.keyframe and viewer.move and viewer.move.layer == unit.layer:
+            if unit.captured_ns < viewer.sent_ns:
+                self._want(unit.layer)  # the encoder was behind: another one
+                return
+            self._change(viewer, unit.layer)
+        if viewer.layer != unit.layer:
+            return
+        if unit.keyframe or viewer.is_flowing:
+            self._send(key, viewer, unit)
+        elif not viewer.is_asked:
+            self._ask_for(key, viewer)
+
     def _send(self, key: Hashable, viewer: _Viewer, unit: AccessUnit) -> None:
         if viewer.egress is None:
             return
         try:
-            viewer.egress.send(unit)
+            is_taken = viewer.egress.send(unit)
         except Exception as error:  # noqa: BLE001 - one viewer's trouble is not the others'
             logger.warning("viewer detached", extra=fields(error=repr(error)))
             if self._viewers.get(key) is viewer:
                 self.detach(key)
             if self._on_fault is not None:
                 self._on_fault(key, error)
+            return
+        if unit.keyframe:
+            viewer.allowance.note_keyframe(self._clock(), is_sent=is_taken)
+        viewer.is_flowing = is_taken
+        if is_taken:
+            viewer.sent_ns = unit.captured_ns
+        elif self._viewers.get(key) is viewer:
+            viewer.is_asked = False
+            self._ask_for(key, viewer)
+
+    def _ask_for(self, key: Hashable, viewer: _Viewer, *, round_trip_s: float = 0.0) -> None:
+        """Ask for a keyframe at this viewer's expense."""
+        verdict = viewer.allowance.judge(self._clock(), round_trip_s=round_trip_s)
+        if verdict is Verdict.GRANTED:
+            viewer.is_asked = True
+            self._want(viewer.goal)
+        elif verdict is Verdict.EXHAUSTED and self._on_overdrawn is not None:
+            self._on_overdrawn(key)
 
     def _want(self, name: str) -> None:
-        """Get a keyframe on this layer soon: wake it, ask now, or ask when the interval ends."""
+        """Get a keyframe on this layer soon: wake it, or ask."""
         layer = self._layers.get(name)
-        now = self._clock()
-        if layer is None:
-            self._layers[name] = _Layer(asked_at=now)
-            self._set_active(name, True)
+        if layer is not None:
+            layer.requests.want()
             return
-        if layer.timer is not None:
-            return
-        rest_s = layer.asked_at + self._keyframe_interval_s - now
-        if rest_s > 0:
-            layer.timer = self._call_later(rest_s, lambda: self._ask(name, layer))
-        else:
-            self._ask(name, layer)
+        self._layers[name] = _Layer(
+            group=Group(max_age_s=self._replay_age_s, max_bytes=self._replay_bytes),
+            requests=Requests(
+                lambda: self._request_keyframe(name),
+                interval_s=self._keyframe_interval_s,
+                clock=self._clock,
+                call_later=self._call_later,
+            ),
+        )
+        self._set_active(name, True)
 
-    def _ask(self, name: str, layer: _Layer) -> None:
-        layer.timer = None
-        layer.asked_at = self._clock()
-        self._request_keyframe(name)
+    def _miss(self, viewer: _Viewer) -> None:
+        """Go on waiting for a layer that did not come in time, or stay."""
+        if (move := viewer.move) is None:
+            return
+        move.misses += 1
+        if move.misses < MOVE_TRIES:
+            move.timer = self._call_later(self._move_s, lambda: self._miss(viewer))
+            self._want(move.layer)
+        else:
+            logger.warning("layer does not come", extra=fields(layer=move.layer))
+            self._call_off(viewer)
+
+    def _change(self, viewer: _Viewer, layer: str) -> None:
+        former, viewer.layer = viewer.layer, layer
+        self._call_off(viewer)
+        self._rest_if_unused(former)
+
+    def _call_off(self, viewer: _Viewer) -> None:
+        """Forget where a viewer was going."""
+        move, viewer.move = viewer.move, None
+        if move is not None:
+            move.timer.cancel()
+            self._rest_if_unused(move.layer)
+
+    def _release(self, viewer: _Viewer) -> None:
+        """Let layers rest that only this viewer used, which is not kept any more."""
+        self._call_off(viewer)
+        self._rest_if_unused(viewer.layer)
 
     def _rest_if_unused(self, name: str) -> None:
-        if any(viewer.layer == name for viewer in self._viewers.values()):
+        if any(name in (viewer.layer, viewer.goal) for viewer in self._viewers.values()):
             return
         layer = self._layers.pop(name, None)
-        if layer is None:
-            return
-        if layer.timer is not None:
-            layer.timer.cancel()
-        self._set_active(name, False)
-
-    def _begin_gop(self, layer: _Layer, keyframe: AccessUnit) -> None:
-        if layer.timer is not None:  # whoever waited for the timer has a keyframe now
-            layer.timer.cancel()
-            layer.timer = None
-        layer.gop = [keyframe]
-        layer.gop_bytes = len(keyframe.data)
-        layer.gop_began_at = self._clock()
-
-    def _extend_gop(self, layer: _Layer, unit: AccessUnit) -> None:
-        if not layer.gop:
-            return
-        layer.gop.append(unit)
-        layer.gop_bytes += len(unit.data)
-        if not self._is_replayable(layer):
-            layer.gop = []
-
-    def _is_replayable(self, layer: _Layer) -> bool:
-        age_s = self._clock() - layer.gop_began_at
-        is_small = layer.gop_bytes <= self._replay_bytes
-        return bool(layer.gop) and is_small and age_s <= self._replay_age_s
+        if layer is not None:
+            layer.requests.settle()
+            self._set_active(name, False)

@@ -29,7 +29,7 @@ class AccessUnit:
 
     ``captured_ns`` is CLOCK_MONOTONIC at exposure or drawing. ``keyframe`` means an IDR picture
     with SPS and PPS in front. ``seq`` grows by one per unit of a layer, a hole is a loss before
-    this unit.
+    this unit. Units of two layers that show one picture have one ``captured_ns``.
     """
 
     data: bytes
@@ -40,8 +40,20 @@ class AccessUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerInfo:
+    """One layer of what a source delivers; ``bitrate_range_bps`` is None where it cannot be set."""
+
+    name: str
+    width: int
+    height: int
+    fps_min: float
+    fps_max: float
+    bitrate_range_bps: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamInfo:
-    """What a running source delivers; ``bitrate_range_bps`` is None where it cannot be set."""
+    """What a running source delivers: MAIN, and in ``smaller`` the layers beside it."""
 
     width: int
     height: int
@@ -52,6 +64,20 @@ class StreamInfo:
     bitrate_range_bps: tuple[int, int] | None
     encoder: str
     codec: str = "h264"
+    smaller: tuple[LayerInfo, ...] = ()
+
+    @property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """All layers, MAIN first."""
+        main = LayerInfo(
+            name=MAIN,
+            width=self.width,
+            height=self.height,
+            fps_min=self.fps_min,
+            fps_max=self.fps_max,
+            bitrate_range_bps=self.bitrate_range_bps,
+        )
+        return (main, *self.smaller)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,31 +120,32 @@ if TYPE_CHECKING:
 class VideoSource(Protocol):
     """A source of encoded video. It starts paused: nothing is captured or encoded before `resume`.
 
-    Calls come from one thread, the sink is called on the source's own.
+    Calls come from one thread, the sink is called on the source's own. Each layer is encoded only
+    while it is resumed; wishes for a layer that `start` did not announce are ignored.
     """
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Open the source; raises SourceError with a sentence for a person."""
         ...
 
-    def resume(self) -> None:
-        """Capture and encode; the next unit is a keyframe."""
+    def resume(self, layer: str = MAIN) -> None:
+        """Capture and encode; the layer's next unit is a keyframe."""
         ...
 
-    def pause(self) -> None:
-        """Stop capturing and encoding, nobody looks."""
+    def pause(self, layer: str = MAIN) -> None:
+        """Stop encoding a layer, and capturing with the last one: nobody looks."""
         ...
 
-    def request_keyframe(self) -> bool:
-        """Make the next picture a keyframe; False where the encoder cannot."""
+    def request_keyframe(self, layer: str = MAIN) -> bool:
+        """Make the layer's next picture a keyframe; False where the encoder cannot."""
         ...
 
-    def set_bitrate(self, bitrate_bps: int) -> int:
-        """Aim for a bit rate from now on; returns what is applied."""
+    def set_bitrate(self, bitrate_bps: int, layer: str = MAIN) -> int:
+        """Aim for a bit rate from now on; returns what is applied, 0 for no such layer."""
         ...
 
     def set_framerate(self, fps: float) -> float:
-        """Cap the frame rate from now on; returns what is applied."""
+        """Cap the frame rate of all layers from now on; returns what is applied to MAIN."""
         ...
 
     def snapshot(self, timeout_s: float) -> bytes:

@@ -14,6 +14,7 @@ from mqcam import h264
 from mqcam.errors import SourceError
 
 from mqcam_device.media import BT601, BT709
+from mqcam_device.steering import Steering
 
 MIN_BITRATE_BPS = 100_000
 """Below this x264 cannot hold the rate of any useful picture."""
@@ -26,7 +27,23 @@ _TERMS_OF_MATRIX = {BT709: (1, 1), 5: (5, 6), BT601: (6, 6), 9: (9, 14)}
 _TIME_BASE = Fraction(1, 1_000_000)
 _ONE_SLICE_PIXELS = 1280 * 720
 _GOP_S = 3600
-_BUFFER_S = 0.125
+
+_BUFFER_S, _SMALL_BUFFER_S = 0.125, 0.25
+_SMALL_BUFFER_BITS, _MAX_BUFFER_BITS = 100_000, 500_000
+"""x264's buffer cannot change with the rate: one for a high ceiling lets a keyframe at a low rate
+take a second. 500 kbit keep it within 1/6 s at 1.5 Mbit/s, and 720p presentable. A small stream
+gets a quarter of a second, because a keyframe of 640x360 falls apart below 8 kB."""
+
+_BUFFER_PICTURES = 1.5
+"""x264 wants room for one picture at the ceiling."""
+
+_FIRST_KEYFRAME_S = 0.25
+"""What x264 takes for saved up before its first picture, at the rate it begins with; without that
+the first keyframe is as large as the ceiling allows. It uses about two thirds."""
+
+_VBV_INIT_RANGE = (0.05, 0.9)
+_MAX_PAUSE_S = 0.5
+"""A longer time without a picture earns the encoder nothing more."""
 
 
 class X264:
@@ -45,6 +62,7 @@ class X264:
         self.max_bitrate_bps = max(max_bitrate_bps, MIN_BITRATE_BPS)
         self._is_keyframe_wanted = True
         self._last_pts = -1
+        self._period_s = 1 / fps
         context = av.CodecContext.create("libx264", "w")
         if not isinstance(context, av.VideoCodecContext):
             raise SourceError("encoder", "this PyAV has no libx264; install PyAV's own wheel")
@@ -66,24 +84,29 @@ class X264:
         context.profile = "Baseline"
         # x264 follows a changed bit_rate only in a stream that was opened as CBR at the ceiling.
         context.bit_rate = self.max_bitrate_bps
-        buffer_bits = int(self.max_bitrate_bps * max(_BUFFER_S, 1 / fps))
+        bitrate_bps = self._clamp(bitrate_bps)
+        buffer_bits = _buffer_bits(self.max_bitrate_bps, fps)
+        least, most = _VBV_INIT_RANGE
+        saved = min(max(bitrate_bps * _FIRST_KEYFRAME_S / buffer_bits, least), most)
         context.options = {
             "preset": "ultrafast",
             "tune": "zerolatency",
             "maxrate": str(self.max_bitrate_bps),
             "bufsize": str(buffer_bits),
+            "x264-params": f"vbv-init={saved:.3f}",
         }
         try:
             context.open()
         except av.FFmpegError as error:
             raise SourceError("encoder", f"libx264 refuses {width}x{height}: {error}") from error
         self._context = context
+        self._steering = Steering(bitrate_bps=bitrate_bps, max_bitrate_bps=self.max_bitrate_bps)
         self.bitrate_bps = self.set_bitrate(bitrate_bps)
 
     def set_bitrate(self, bitrate_bps: int) -> int:
         """Aim for a bit rate from the next picture on; returns it within the encoder's range."""
-        self.bitrate_bps = min(max(bitrate_bps, MIN_BITRATE_BPS), self.max_bitrate_bps)
-        self._context.bit_rate = self.bitrate_bps
+        self.bitrate_bps = self._clamp(bitrate_bps)
+        self._steering.aim(self.bitrate_bps)
         return self.bitrate_bps
 
     def request_keyframe(self) -> None:
@@ -92,11 +115,29 @@ class X264:
 
     def encode(self, frame: VideoFrame, captured_ns: int) -> bytes:
         """Return the picture as one access unit; empty if the encoder skipped it."""
-        self._last_pts = max(captured_ns // 1000, self._last_pts + 1)
-        frame.pts, frame.time_base = self._last_pts, _TIME_BASE
+        pts = max(captured_ns // 1000, self._last_pts + 1)
+        elapsed_s = (
+            self._period_s if self._last_pts < 0 else float((pts - self._last_pts) * _TIME_BASE)
+        )
+        self._last_pts = pts
+        frame.pts, frame.time_base = pts, _TIME_BASE
         frame.pict_type = PictureType.I if self._is_keyframe_wanted else PictureType.NONE
         self._is_keyframe_wanted = False
-        return b"".join(bytes(packet) for packet in self._context.encode(frame))
+        if self._context.bit_rate != self._steering.asked_bps:
+            self._context.bit_rate = self._steering.asked_bps
+        unit = b"".join(bytes(packet) for packet in self._context.encode(frame))
+        self._steering.note(bits=8 * len(unit), elapsed_s=min(elapsed_s, _MAX_PAUSE_S))
+        return unit
+
+    def _clamp(self, bitrate_bps: int) -> int:
+        return min(max(bitrate_bps, MIN_BITRATE_BPS), self.max_bitrate_bps)
+
+
+def _buffer_bits(max_bitrate_bps: int, fps: float) -> int:
+    """Return x264's buffer (VBV): what a keyframe may take from the pictures around it."""
+    usual = max(max_bitrate_bps * _BUFFER_S, _SMALL_BUFFER_BITS)
+    wanted = min(usual, max_bitrate_bps * _SMALL_BUFFER_S, _MAX_BUFFER_BITS)
+    return int(max(wanted, max_bitrate_bps * _BUFFER_PICTURES / fps))
 
 
 def probe_profile_level_id(*, width: int, height: int, fps: float, max_bitrate_bps: int) -> str:

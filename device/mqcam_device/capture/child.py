@@ -16,7 +16,7 @@ from mqcam.errors import LocalProtocolError, MqcamError
 from mqcam_device.capture import wire
 from mqcam_device.capture.build import build_name
 from mqcam_device.capture.outbox import Outbox
-from mqcam_device.media import MAIN, SourceState
+from mqcam_device.media import SourceState
 
 if TYPE_CHECKING:
     import socket
@@ -101,14 +101,14 @@ class _Child:
             self._start(message)
             return
         source = self._source
-        if source is None or getattr(message, "layer", MAIN) != MAIN:
-            return  # a layer that this build does not encode
+        if source is None:
+            return
         if isinstance(message, wire.Activate):
-            (source.resume if message.active else source.pause)()
+            (source.resume if message.active else source.pause)(message.layer)
         elif isinstance(message, wire.Keyframe):
-            source.request_keyframe()
+            source.request_keyframe(message.layer)
         elif isinstance(message, wire.Bitrate):
-            source.set_bitrate(message.bitrate_bps)
+            source.set_bitrate(message.bitrate_bps, message.layer)
         elif isinstance(message, wire.Framerate):
             source.set_framerate(message.fps)
 
@@ -127,8 +127,8 @@ class _Child:
             self._has_failed = True  # the agent reads it and hangs up
 
     def _request_keyframe(self, layer: str) -> None:
-        if self._source is not None and layer == MAIN:
-            self._source.request_keyframe()
+        if self._source is not None:
+            self._source.request_keyframe(layer)
 
     def _read(self) -> Iterator[wire.Message]:
         decoder = wire.Decoder()

@@ -61,7 +61,6 @@ class _Wish:
 
     active: bool = False
     bitrate_bps: int | None = None
-    fps: float | None = None
 
 
 @dataclass(slots=True)
@@ -95,6 +94,7 @@ class CaptureProcess:
         self._on_state = on_state
         self._timings = timings or CaptureTimings()
         self._wishes: defaultdict[str, _Wish] = defaultdict(_Wish)
+        self._fps: float | None = None
         self._seq_base: defaultdict[str, int] = defaultdict(int)
         self._seq_next: defaultdict[str, int] = defaultdict(int)
         self._link: Link | None = None
@@ -145,10 +145,10 @@ class CaptureProcess:
         self._wishes[layer].bitrate_bps = bitrate_bps
         self._send(wire.Bitrate(bitrate_bps=bitrate_bps, layer=layer))
 
-    def set_framerate(self, fps: float, layer: str = MAIN) -> None:
-        """Cap the frame rate; remembered for the next child."""
-        self._wishes[layer].fps = fps
-        self._send(wire.Framerate(fps=fps, layer=layer))
+    def set_framerate(self, fps: float) -> None:
+        """Cap the frame rate of the source; remembered for the next child."""
+        self._fps = fps
+        self._send(wire.Framerate(fps=fps))
 
     async def stop(self) -> None:
         """End the child and `run`, within ``stop_s`` and a little."""
@@ -208,9 +208,9 @@ class CaptureProcess:
     def _brief(self) -> None:
         """Tell a new child all that the former one knew."""
         self._send(wire.Start(settings=self._settings))
+        if self._fps is not None:
+            self._send(wire.Framerate(fps=self._fps))
         for layer, wish in self._wishes.items():
-            if wish.fps is not None:
-                self._send(wire.Framerate(fps=wish.fps, layer=layer))
             if wish.bitrate_bps is not None:
                 self._send(wire.Bitrate(bitrate_bps=wish.bitrate_bps, layer=layer))
             if wish.active:
@@ -237,9 +237,10 @@ class CaptureProcess:
             if now - life.spawned_at > self._timings.hello_s and not life.source_error:
                 return f"the capture child did not start within {self._timings.hello_s:g} s"
             return ""
-        if not any(wish.active for wish in self._wishes.values()):
+        paces = [layer.fps_min for layer in life.info.layers if self._wishes[layer.name].active]
+        if not paces:
             return ""
-        limit_s = max(self._timings.stall_s, self._timings.stall_frames / life.info.fps_min)
+        limit_s = max(self._timings.stall_s, self._timings.stall_frames / max(paces))
         silent_s = now - life.last_unit_at
         if silent_s > 2 * limit_s:
             return f"no picture for {silent_s:.1f} s"

@@ -16,12 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from mqcam.errors import LocalProtocolError
 
-from mqcam_device.media import MAIN, AccessUnit, SourceSettings, SourceState, StreamInfo
+from mqcam_device.media import (
+    MAIN,
+    AccessUnit,
+    LayerInfo,
+    SourceSettings,
+    SourceState,
+    StreamInfo,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VERSION = 1
+VERSION = 2
 """Grows with every change of this file that an older build would misread."""
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -73,10 +80,9 @@ class Bitrate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framerate:
-    """Agent to child: cap the frame rate."""
+    """Agent to child: cap the frame rate of the source."""
 
     fps: float
-    layer: str = MAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +203,7 @@ def _decode_unit(body: bytes) -> AccessUnit:
 
 
 def _decode_record(type_: type[Any], record: Any) -> Message:
-    """Build a message; nested values by hand, because there are but three."""
+    """Build a message; nested values by hand, because there are but few."""
     if not isinstance(record, dict) or set(record) != {field.name for field in fields(type_)}:
         raise ValueError(type_.__name__)
     if type_ is Start:
@@ -205,9 +211,14 @@ def _decode_record(type_: type[Any], record: Any) -> Message:
     if type_ is State:
         info = record["info"]
         if info is not None:
-            bitrate_range = info["bitrate_range_bps"]
-            info["bitrate_range_bps"] = bitrate_range and (bitrate_range[0], bitrate_range[1])
-            info = StreamInfo(**info)
+            smaller = tuple(LayerInfo(**_with_range(layer)) for layer in info["smaller"])
+            info = StreamInfo(**{**_with_range(info), "smaller": smaller})
         return State(state=SourceState(record["state"]), info=info, text=str(record["text"]))
     message: Message = type_(**record)
     return message
+
+
+def _with_range(record: dict[str, Any]) -> dict[str, Any]:
+    """Make a pair of what JSON made a list."""
+    bounds = record["bitrate_range_bps"]
+    return {**record, "bitrate_range_bps": bounds and (bounds[0], bounds[1])}

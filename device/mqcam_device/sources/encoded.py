@@ -1,4 +1,4 @@
-"""Encode a raw source with x264: pictures are made only while somebody looks.
+"""A source of video from a raw one: pictures are made only while somebody looks at a layer.
 
 It must not know where units go; the sink takes them.
 """
@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
 from av.video.reformatter import ColorRange
 from mqcam.errors import MqcamError, SourceError
-from mqcam.h264 import Normaliser
 
-from mqcam_device.media import AccessUnit, SourceState, StreamInfo
-from mqcam_device.sources.raw import NS, matrix_of
-from mqcam_device.x264 import MIN_BITRATE_BPS, X264, probe_profile_level_id
+from mqcam_device.media import LOW, MAIN, SourceState, StreamInfo
+from mqcam_device.sources.layer import (
+    LOW_BITRATE_BPS,
+    LOW_MAX_BITRATE_BPS,
+    EncodedLayer,
+    low_layer,
+    thinning_of,
+)
+from mqcam_device.sources.raw import NS
+from mqcam_device.x264 import MIN_BITRATE_BPS, probe_profile_level_id
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -28,18 +34,46 @@ if TYPE_CHECKING:
 
 _FPS_RANGE = (1.0, 120.0)
 _JPEG_QUALITY = 4
+_LAYERS = (MAIN, LOW)
+"""In the order in which a picture is encoded: MAIN does not wait for the other."""
 
 
 @dataclass(slots=True)
-class _Wishes:
-    """What callers asked for and the source's thread has yet to do."""
+class _LayerWishes:
+    """What callers asked of one layer and the source's thread has yet to do."""
 
     active: bool = False
     keyframe: bool = False
     bitrate_bps: int | None = None
+
+
+@dataclass(slots=True)
+class _Wishes:
+    """What callers asked of the source and its thread has yet to do."""
+
+    layers: dict[str, _LayerWishes] = field(
+        default_factory=lambda: {name: _LayerWishes() for name in _LAYERS}
+    )
     fps: float | None = None
     snapshot: bool = False
     stop: bool = False
+
+    @property
+    def active(self) -> bool:
+        return any(layer.active for layer in self.layers.values())
+
+    def take(self) -> _Wishes:
+        """Return what is asked once, and keep what holds on."""
+        taken = _Wishes(
+            layers={name: replace(layer) for name, layer in self.layers.items()},
+            fps=self.fps,
+            snapshot=self.snapshot,
+            stop=self.stop,
+        )
+        self.fps, self.snapshot = None, False
+        for layer in self.layers.values():
+            layer.keyframe, layer.bitrate_bps = False, None
+        return taken
 
 
 class EncodedSource:
@@ -48,20 +82,17 @@ class EncodedSource:
     def __init__(self, raw: RawSource, settings: SourceSettings) -> None:
         self._raw = raw
         self._settings = settings
-        self._bitrate_bps = settings.bitrate_bps
         self._wishes = _Wishes()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._normaliser = Normaliser()
-        self._encoder: X264 | None = None
-        self._seq = 0
+        self._layers: dict[str, EncodedLayer] = {}
         self._picture: bytes | SourceError | None = None
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Open the source, paused; raises SourceError."""
         self._sink, self._on_state = sink, on_state
         raw_info = self._raw.open()
-        self._info = self._describe(
+        info = self._describe(
             raw_info,
             profile_level_id=probe_profile_level_id(
                 width=raw_info.width,
@@ -70,33 +101,44 @@ class EncodedSource:
                 max_bitrate_bps=self._settings.max_bitrate_bps,
             ),
         )
+        rates_bps = {MAIN: self._settings.bitrate_bps, LOW: LOW_BITRATE_BPS}
+        self._layers = {
+            layer.name: EncodedLayer(
+                layer, bitrate_bps=rates_bps[layer.name], thinning=thinning_of(layer, info)
+            )
+            for layer in info.layers
+        }
+        self._info = info
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
         self._thread.start()
-        return self._info
+        return info
 
-    def resume(self) -> None:
-        """Make and encode pictures; the next unit is a keyframe."""
-        self._wish(active=True, keyframe=True)
+    def resume(self, layer: str = MAIN) -> None:
+        """Make and encode pictures; the layer's next unit is a keyframe."""
+        self._wish(layer, active=True, keyframe=True)
 
-    def pause(self) -> None:
-        """Rest: no drawing, no decoding, no encoding."""
-        self._wish(active=False)
+    def pause(self, layer: str = MAIN) -> None:
+        """Rest a layer; with the last one drawing and decoding rest too."""
+        self._wish(layer, active=False)
 
-    def request_keyframe(self) -> bool:
-        """Make the next picture a keyframe."""
-        self._wish(keyframe=True)
-        return True
+    def request_keyframe(self, layer: str = MAIN) -> bool:
+        """Make the layer's next picture a keyframe."""
+        return self._wish(layer, keyframe=True)
 
-    def set_bitrate(self, bitrate_bps: int) -> int:
-        """Aim for a bit rate from the next picture on; returns it within the range."""
-        bitrate_bps = min(max(bitrate_bps, MIN_BITRATE_BPS), self._settings.max_bitrate_bps)
-        self._wish(bitrate_bps=bitrate_bps)
-        return bitrate_bps
+    def set_bitrate(self, bitrate_bps: int, layer: str = MAIN) -> int:
+        """Aim for a bit rate from the next picture on; returns it within the layer's range."""
+        most_bps = self._settings.max_bitrate_bps
+        if layer == LOW:
+            most_bps = min(LOW_MAX_BITRATE_BPS, most_bps)
+        bitrate_bps = max(min(bitrate_bps, most_bps), MIN_BITRATE_BPS)
+        return bitrate_bps if self._wish(layer, bitrate_bps=bitrate_bps) else 0
 
     def set_framerate(self, fps: float) -> float:
-        """Cap the frame rate; costs a new encoder, hence a keyframe."""
+        """Cap the frame rate; costs new encoders, hence keyframes."""
         fps = min(max(fps, _FPS_RANGE[0]), _FPS_RANGE[1])
-        self._wish(fps=fps)
+        with self._changed:
+            self._wishes.fps = fps
+            self._changed.notify_all()
         return fps
 
     def snapshot(self, timeout_s: float) -> bytes:
@@ -115,29 +157,39 @@ class EncodedSource:
 
     def stop(self, timeout_s: float) -> bool:
         """End the thread; False if it hangs (in its sink, say) beyond the time-out."""
-        self._wish(stop=True)
+        with self._changed:
+            self._wishes.stop = True
+            self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout_s)
             return not self._thread.is_alive()
         return True
 
-    def _wish(self, **changes: bool | float | None) -> None:
+    def _wish(self, layer: str, **changes: bool | int) -> bool:
+        """Note wishes for a layer; False if there is no such layer."""
         with self._changed:
+            wishes = self._wishes.layers.get(layer)
+            if wishes is None:
+                return False
             for name, value in changes.items():
-                setattr(self._wishes, name, value)
+                setattr(wishes, name, value)
             self._changed.notify_all()
+            return True
 
     def _describe(self, raw: RawInfo, *, profile_level_id: str) -> StreamInfo:
-        return StreamInfo(
+        ceiling_bps = self._settings.max_bitrate_bps
+        info = StreamInfo(
             width=raw.width,
             height=raw.height,
             fps_min=raw.fps_min,
             fps_max=raw.fps_max,
             profile_level_id=profile_level_id,
             can_force_keyframe=True,
-            bitrate_range_bps=(MIN_BITRATE_BPS, self._settings.max_bitrate_bps),
+            bitrate_range_bps=(MIN_BITRATE_BPS, max(ceiling_bps, MIN_BITRATE_BPS)),
             encoder="libx264",
         )
+        main = info.layers[0]
+        return replace(info, smaller=(low_layer(main, max_bitrate_bps=ceiling_bps),))
 
     def _run(self) -> None:
         try:
@@ -149,14 +201,14 @@ class EncodedSource:
         except Exception as error:  # noqa: BLE001 - the thread's last words must reach the agent
             self._on_state(SourceState.FAILED, None, f"the source failed: {error!r}")
         finally:
-            self._encoder = None
+            self._rest()
             self._raw.close()
 
     def _wait_for_work(self) -> bool:
         """Sleep while nobody looks; False when the source is to end."""
         with self._changed:
             while not (self._wishes.active or self._wishes.snapshot or self._wishes.stop):
-                self._encoder = None  # an idle camera needs no encoder's memory
+                self._rest()
                 self._changed.wait()
             return not self._wishes.stop
 
@@ -166,13 +218,32 @@ class EncodedSource:
             captured_ns = time.monotonic_ns()
             frame = self._raw.read(captured_ns)
             with self._changed:
-                wishes = self._wishes
-                self._wishes = _Wishes(active=wishes.active, stop=wishes.stop)
+                wishes = self._wishes.take()
             if wishes.snapshot:
                 self._answer_snapshot(frame)
-            self._apply(wishes)
-            if wishes.active:
-                self._encode(frame, captured_ns, is_keyframe_wanted=wishes.keyframe)
+            if wishes.fps is not None:
+                self._change_framerate(wishes.fps)
+            for name, layer in self._layers.items():
+                self._serve(layer, wishes.layers[name], frame, captured_ns)
+
+    def _serve(
+        self, layer: EncodedLayer, wishes: _LayerWishes, frame: VideoFrame, captured_ns: int
+    ) -> None:
+        if wishes.bitrate_bps is not None:
+            layer.set_bitrate(wishes.bitrate_bps)
+        if not wishes.active:
+            layer.rest()
+            return
+        if wishes.keyframe:
+            layer.request_keyframe()
+        unit = layer.encode(frame, captured_ns)
+        if unit is not None:
+            self._sink(unit)
+
+    def _rest(self) -> None:
+        """Let all encoders go: an idle camera needs not their memory."""
+        for layer in self._layers.values():
+            layer.rest()
 
     def _wait_until(self, due_ns: int) -> bool:
         with self._changed:
@@ -183,38 +254,11 @@ class EncodedSource:
                 self._changed.wait(rest_s)
         return False
 
-    def _apply(self, wishes: _Wishes) -> None:
-        if wishes.fps is not None:
-            self._change_framerate(wishes.fps)
-        if wishes.bitrate_bps is not None:
-            self._bitrate_bps = wishes.bitrate_bps
-
-    def _encode(self, frame: VideoFrame, captured_ns: int, *, is_keyframe_wanted: bool) -> None:
-        if self._encoder is None:
-            self._encoder = X264(
-                width=self._info.width,
-                height=self._info.height,
-                fps=self._info.fps_max,
-                bitrate_bps=self._bitrate_bps,
-                max_bitrate_bps=self._settings.max_bitrate_bps,
-                matrix=matrix_of(frame),
-            )
-        if self._encoder.bitrate_bps != self._bitrate_bps:
-            self._bitrate_bps = self._encoder.set_bitrate(self._bitrate_bps)
-        if is_keyframe_wanted:
-            self._encoder.request_keyframe()
-        normal = self._normaliser.normalise(self._encoder.encode(frame, captured_ns))
-        if normal is None:
-            return
-        data, is_keyframe = normal
-        self._sink(AccessUnit(data, captured_ns, is_keyframe, self._seq))
-        self._seq += 1
-
     def _change_framerate(self, fps: float) -> None:
-        """Take a new encoder: x264 shares its bits out by the frame rate it was opened with."""
         raw_info = self._raw.set_framerate(fps)
-        self._encoder = None
         self._info = self._describe(raw_info, profile_level_id=self._info.profile_level_id)
+        for layer in self._info.layers:
+            self._layers[layer.name].change_framerate(layer, thinning_of(layer, self._info))
         self._on_state(SourceState.RUNNING, self._info, "")
 
     def _answer_snapshot(self, frame: VideoFrame) -> None:

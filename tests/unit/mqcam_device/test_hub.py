@@ -6,75 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mqcam_device.hub import Hub
-from mqcam_device.media import AccessUnit
+from support.hubs import Rig, Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
-
-class Timer:
-    """A call to come."""
-
-    def __init__(self, at: float, callback: Callable[[], None]) -> None:
-        self.at, self.callback, self.is_cancelled = at, callback, False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-
-
-class Viewer:
-    """An egress that remembers, and fails when told to."""
-
-    def __init__(self) -> None:
-        self.units: list[AccessUnit] = []
-        self.error: Exception | None = None
-
-    def send(self, unit: AccessUnit) -> None:
-        if self.error:
-            raise self.error
-        self.units.append(unit)
-
-    @property
-    def seqs(self) -> list[int]:
-        return [unit.seq for unit in self.units]
-
-
-class Rig:
-    """A hub with a clock, timers and an encoder that are moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.timers: list[Timer] = []
-        self.asked: list[tuple[float, str]] = []
-        self.active: dict[str, bool] = {}
-        self.faults: list[tuple[Hashable, Exception]] = []
-        self.seq = 0
-        self.hub = Hub(
-            request_keyframe=lambda layer: self.asked.append((round(self.now, 3), layer)),
-            set_active=self.active.__setitem__,
-            clock=lambda: self.now,
-            call_later=self.call_later,
-            on_fault=lambda key, error: self.faults.append((key, error)),
-        )
-
-    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
-        timer = Timer(self.now + delay_s, callback)
-        self.timers.append(timer)
-        return timer
-
-    def advance(self, seconds: float) -> None:
-        end = self.now + seconds
-        while due := [t for t in self.timers if t.at <= end and not t.is_cancelled]:
-            timer = min(due, key=lambda t: t.at)
-            self.timers.remove(timer)
-            self.now = timer.at
-            timer.callback()
-        self.now = end
-
-    def publish(self, *, keyframe: bool = False, size: int = 1000, layer: str = "main") -> None:
-        self.hub.publish(AccessUnit(bytes(size), 0, keyframe, self.seq, layer))
-        self.seq += 1
+    from mqcam_device.media import AccessUnit
 
 
 @pytest.fixture
@@ -208,9 +143,9 @@ def test_a_viewer_that_fails_while_replaying_is_detached(rig: Rig) -> None:
 
 def test_a_viewer_may_detach_another_while_it_is_served(rig: Rig) -> None:
     class Detacher(Viewer):
-        def send(self, unit: AccessUnit) -> None:
-            super().send(unit)
+        def send(self, unit: AccessUnit) -> bool:
             rig.hub.detach("b")
+            return super().send(unit)
 
     second = Viewer()
     rig.hub.attach("a", Detacher())
@@ -224,7 +159,7 @@ def test_after_a_hole_nothing_is_sent_before_the_next_keyframe(rig: Rig) -> None
     rig.hub.attach("a", viewer)
     rig.publish(keyframe=True)
     rig.advance(0.5)
-    rig.seq += 3
+    rig.lose(3)
     rig.publish()
     rig.publish()
     rig.publish(keyframe=True)
@@ -291,7 +226,7 @@ def test_whatever_happens_viewers_see_whole_groups_and_keyframes_stay_rare(
         elif action in ("key", "delta"):
             rig.publish(keyframe=action == "key", size=30_000)
         elif action == "hole":
-            rig.seq += 1
+            rig.lose()
         rig.advance(0.05 * key)
         assert rig.active.get("main", False) == bool(present)
     for viewer in viewers:
