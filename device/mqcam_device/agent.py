@@ -22,6 +22,7 @@ from mqcam.protocol.effects import (
 )
 from mqcam.protocol.messages import CaptureState, Clock, IceServer
 
+from mqcam_device.director import DECIDE_S
 from mqcam_device.peers import Peers
 from mqcam_device.wallclock import believable_second, changes, is_synchronised
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mqcam.trust.pairing import Reply
 
     from mqcam_device.capture.process import CaptureProcess
+    from mqcam_device.director import Director
     from mqcam_device.hub import Hub
     from mqcam_device.lending import Lender
     from mqcam_device.media import SourceState, StreamInfo
@@ -59,6 +61,7 @@ class Agent:
         hub: Hub,
         capture: CaptureProcess,
         make_egress: MakeEgress,
+        director: Director,
         ice: IceSettings,
         lender: Lender,
         on_pair: Callable[[PairRequested], None],
@@ -66,6 +69,7 @@ class Agent:
     ) -> None:
         self._endpoint = endpoint
         self._hub = hub
+        self._director = director
         self._capture = capture
         self._lender = lender
         self._on_pair = on_pair
@@ -145,6 +149,7 @@ class Agent:
             asyncio.create_task(self._capture.run(), name="capture process"),
             asyncio.create_task(self._watch_rights(), name="rights"),
             asyncio.create_task(self._watch_clock(), name="clock"),
+            asyncio.create_task(self._direct(), name="rate control"),
         }
         self._endpoint.update_status(clock=Clock(synchronised=self._has_clock), now=self._now())
         self._apply(self._endpoint.start(self._now()))  # which says that too
@@ -173,6 +178,12 @@ class Agent:
             self._apply(
                 self._endpoint.update_status(clock=Clock(synchronised=is_good), now=self._now())
             )
+
+    async def _direct(self) -> None:
+        """Let encoders and layers follow what the viewers' paths carry."""
+        while True:
+            await asyncio.sleep(DECIDE_S)
+            self._director.decide(time.monotonic())
 
     async def _shut_down(self, session: MqttSession) -> None:
         self._is_stopping = True

@@ -27,9 +27,10 @@ from mqcam_device import folders
 from mqcam_device.agent import Agent
 from mqcam_device.capture.process import CaptureProcess
 from mqcam_device.control import ControlServer
+from mqcam_device.director import Director
 from mqcam_device.hub import Hub
 from mqcam_device.lending import Lender
-from mqcam_device.media import SourceSettings
+from mqcam_device.media import LOW, SourceSettings
 from mqcam_device.notify import Notifier
 from mqcam_device.reception import Reception
 from mqcam_device.sending.egress import MediaEgress
@@ -47,10 +48,10 @@ if TYPE_CHECKING:
     from mqcam.connection import Connection
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import PairRequested
+    from mqcam.protocol.messages import Want
     from mqcam.transport import Incoming
 
     from mqcam_device.media import AccessUnit, SourceState, StreamInfo
-    from mqcam_device.peers import MakeEgress
     from mqcam_device.settings import DeviceSettings
 
 SESSION_EXPIRY_S = 20
@@ -89,8 +90,18 @@ class App:
             clock=time.monotonic,
             call_later=_call_later,
             on_fault=self._egress_failed,
+            on_overdrawn=self._demote,
             keyframe_interval_s=timers.keyframe_interval_s,
         )
+        self._director = Director(
+            self._hub,
+            set_bitrate=capture.set_bitrate,
+            start_bps=settings.video.bitrate_bps,
+            ceiling_bps=settings.video.max_bitrate_bps,
+            uplink_max_bps=None,
+        )
+        self._parcels = Parcels(epoch=secrets.randbits(32))
+        self._scratch = Scratch()
         self._trust = Trust(
             credentials, folder=state_dir, on_owner_state=lambda _state: self.agent.judge_viewers()
         )
@@ -113,7 +124,8 @@ class App:
             endpoint=endpoint,
             hub=self._hub,
             capture=capture,
-            make_egress=egress_maker(),
+            make_egress=self._make_egress,
+            director=self._director,
             ice=ice_settings(settings, ca_pem=credentials.ca),
             lender=Lender(
                 read_servers(settings, credentials),
@@ -216,6 +228,25 @@ class App:
         if isinstance(key, SessionKey):
             self.agent.egress_failed(key)
 
+    def _demote(self, key: Hashable) -> None:
+        self._director.demote(key, time.monotonic())
+
+    def _make_egress(self, key: SessionKey, connection: Connection, want: Want) -> MediaEgress:
+        """Make a viewer's way out: all share the packets, and the memory to encrypt in."""
+        if want.layer == LOW:
+            self._director.pin(key)
+        return MediaEgress(
+            connection,
+            parcels=self._parcels,
+            scratch=self._scratch,
+            path=self._director.enter(key, time.monotonic()),
+            bitrate_bps=lambda: self._director.bitrate_bps(key),
+            on_keyframe_wanted=lambda round_trip_s: self._hub.request_keyframe(
+                key, round_trip_s=round_trip_s
+            ),
+            on_stopped=lambda: self._director.leave(key),
+        )
+
     async def _status(self, _request: dict[str, object]) -> dict[str, object]:
         return {**self.agent.status(), "owner": self._owner.trouble}
 
@@ -225,19 +256,6 @@ class App:
 
 def _call_later(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(delay_s, call)
-
-
-def egress_maker() -> MakeEgress:
-    """Return what makes each viewer's way out: all share packets and the memory to encrypt in."""
-    parcels = Parcels(epoch=secrets.randbits(32))
-    scratch = Scratch()
-
-    def make(connection: Connection, on_keyframe_wanted: Callable[[], None]) -> MediaEgress:
-        return MediaEgress(
-            connection, parcels=parcels, scratch=scratch, on_keyframe_wanted=on_keyframe_wanted
-        )
-
-    return make
 
 
 def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:

@@ -15,19 +15,21 @@ from mqcam.connection import Connection
 from mqcam.errors import ConnectFailed, OfferRefused, StageTimeout
 from mqcam.log import context, fields
 
+from mqcam_device.media import LOW, MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mqcam.ice import IceSettings
     from mqcam.protocol.effects import SessionKey
-    from mqcam.protocol.messages import Offer
+    from mqcam.protocol.messages import Offer, Want
     from mqcam.servers import IceServer
 
     from mqcam_device.hub import Hub
     from mqcam_device.sending.egress import MediaEgress
 
-    MakeEgress = Callable[[Connection, Callable[[], None]], MediaEgress]
-    """Makes a way out on a connection that stands; it calls back when a keyframe is wanted."""
+    MakeEgress = Callable[[SessionKey, Connection, Want], MediaEgress]
+    """Makes a viewer's way out on a connection that stands, for what the viewer wants."""
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +125,7 @@ class Peer:
         """Answer, connect and send until one side ends it; cancel to end it from this side."""
         end = ("internal", "the camera made a mistake; its log says which")
         try:
-            self._hub.expect(self.key)
+            self._hub.expect(self.key, LOW if self.offer.want.layer == LOW else MAIN)
             if await self._answer():
                 end = await self._connect_and_send()
         finally:
@@ -150,7 +152,7 @@ class Peer:
         except (ConnectFailed, StageTimeout) as error:
             logger.info("viewer not connected", extra=fields(reason=str(error)))
             return "not-connected", str(error)
-        egress = self._make_egress(self._connection, lambda: self._hub.request_keyframe(self.key))
+        egress = self._make_egress(self.key, self._connection, self.offer.want)
         await egress.start()
         try:
             self._hub.attach(self.key, egress)

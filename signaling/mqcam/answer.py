@@ -15,7 +15,9 @@ from mqcam.sdp import (
     DATA_FORMAT,
     DISCARD_PORT,
     MID_URI,
+    PLAYOUT_DELAY_URI,
     RTP_PROFILE,
+    TRANSPORT_WIDE_CC_URI,
     DataTerms,
     Description,
     Section,
@@ -41,10 +43,16 @@ from mqcam.sdp_lines import (
 if TYPE_CHECKING:
     from mqcam.sdp import Codec
 
-# Only what the sending half really does: transport-cc would stop REMB, and a promised
-# extension that no packet carries misleads the receiver.
-ANSWERED_FEEDBACK: Final = ("nack", "nack pli", "ccm fir", "goog-remb", "rrtr")
-ANSWERED_EXTENSIONS: Final = (MID_URI, ABS_SEND_TIME_URI)
+TRANSPORT_CC: Final = "transport-cc"
+# Only what the sending half really does: a promised extension that no packet carries misleads
+# the receiver. Who reports on transport-wide numbers sends no REMB, whatever is answered.
+ANSWERED_FEEDBACK: Final = ("nack", "nack pli", "ccm fir", "goog-remb", TRANSPORT_CC, "rrtr")
+ANSWERED_EXTENSIONS: Final = (
+    MID_URI,
+    ABS_SEND_TIME_URI,
+    TRANSPORT_WIDE_CC_URI,
+    PLAYOUT_DELAY_URI,
+)
 # Constrained Baseline first; plain Baseline is what Chromium lists as 42001f.
 PROFILES: Final = ("42e0", "4200")
 PREFERRED_PROFILE_LEVEL: Final = "42e01f"
@@ -84,8 +92,7 @@ def read_offer(text: str) -> OfferTerms:
         raise OfferRefused(
             "dtls-role", 'the offer must say "a=setup:actpass": the camera is the DTLS client'
         )
-    feedback = read_feedback(section, codec.payload_type)
-    extensions = read_extensions(section, usable=("recvonly", "sendrecv"))
+    feedback, extensions = _answered(section, codec.payload_type)
     remote_ssrc, _ = read_ssrcs(section)
     return OfferTerms(
         description=description,
@@ -94,8 +101,8 @@ def read_offer(text: str) -> OfferTerms:
             payload_type=codec.payload_type,
             rtx_payload_type=None if rtx is None else rtx.payload_type,
             profile_level_id=codec.parameters["profile-level-id"],
-            feedback=tuple(each for each in ANSWERED_FEEDBACK if each in feedback),
-            extensions={uri: extensions[uri] for uri in ANSWERED_EXTENSIONS if uri in extensions},
+            feedback=feedback,
+            extensions=extensions,
             remote_ssrc=remote_ssrc,
         ),
         transport=read_transport(description, carrier, OfferRefused),
@@ -181,6 +188,24 @@ def _h264(section: Section) -> tuple[Codec, Codec | None]:
         None,
     )
     return best, rtx
+
+
+def _answered(section: Section, payload_type: int) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Return the feedback and the extensions that we take; of transport-cc both halves or none."""
+    offered = read_feedback(section, payload_type)
+    numbers = read_extensions(section, usable=("recvonly", "sendrecv"))
+    left_out: set[str] = set()
+    if TRANSPORT_CC not in offered or TRANSPORT_WIDE_CC_URI not in numbers:
+        left_out = {TRANSPORT_CC, TRANSPORT_WIDE_CC_URI}
+    feedback = (each for each in ANSWERED_FEEDBACK if each in offered)
+    return (
+        tuple(each for each in feedback if each not in left_out),
+        {
+            uri: numbers[uri]
+            for uri in ANSWERED_EXTENSIONS
+            if uri in numbers and uri not in left_out
+        },
+    )
 
 
 def _profile(codec: Codec) -> str:

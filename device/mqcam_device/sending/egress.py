@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mqcam.feedback import read_feedback
 from mqcam.log import fields
@@ -26,7 +26,9 @@ from mqcam_device.sending.stream import Piece, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mqcam.arrivals import Arrivals
     from mqcam.connection import Connection
+    from mqcam.feedback import Feedback, ReportBlock
     from mqcam.srtp import Scratch
 
     from mqcam_device.media import AccessUnit
@@ -37,11 +39,41 @@ logger = logging.getLogger(__name__)
 ROUND_TRIP_S: Final = 0.05
 """What is assumed before the first report."""
 
-RATE_BPS: Final = 1_500_000.0
+LOSSY: Final = 0.005
+LOSSY_S: Final = 30.0
+LOSSY_PLAYOUT_MS: Final = 400
+"""A viewer whose path lost so much within so long may hold pictures back, for repeats to come in
+time; any other shows each at once (docs/decisions/sending.md)."""
+
+
+class Path(Protocol):
+    """Who judges the way to the viewer from what was sent and what is said of it."""
+
+    loss: float
+
+    def sent_run(self, first_sequence: int, count: int, size_bytes_each: int, now: float) -> None:
+        """Take packets that leave together, by their transport-wide numbers."""
+        ...
+
+    def take_arrivals(self, arrivals: Arrivals, now: float) -> None:
+        """Take a transport-wide feedback."""
+        ...
+
+    def take_block(self, block: ReportBlock, round_trip_s: float | None, now: float) -> None:
+        """Take a report block."""
+        ...
+
+    def take_remb(self, remb_bps: int, now: float) -> None:
+        """Take a receiver's own estimate."""
+        ...
 
 
 class MediaEgress:
-    """Send units to one viewer; ``parcels`` and ``scratch`` are shared by all viewers."""
+    """Send units to one viewer; ``parcels`` and ``scratch`` are shared by all viewers.
+
+    ``bitrate_bps`` tells what its pictures are encoded for, ``on_keyframe_wanted`` gets the round
+    trip in seconds.
+    """
 
     def __init__(
         self,
@@ -49,14 +81,21 @@ class MediaEgress:
         *,
         parcels: Parcels,
         scratch: Scratch,
-        on_keyframe_wanted: Callable[[], None],
+        path: Path,
+        bitrate_bps: Callable[[], int],
+        on_keyframe_wanted: Callable[[float], None],
+        on_stopped: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; the connection must stand."""
         video = connection.video
         self._media = connection.media
         self._ssrc = video.local_ssrc
         self._parcels = parcels
-        self._on_keyframe_wanted = on_keyframe_wanted
+        self._path = path
+        self._bitrate_bps = bitrate_bps
+        self._ask_for_keyframe = on_keyframe_wanted
+        self._on_stopped = on_stopped
+        self._lossy_until = 0.0
         self._way = connection.open_way(self._runs_refused)
         self._stream = Stream(
             video,
@@ -119,6 +158,7 @@ class MediaEgress:
         self._forget_waiting()
         await self._reports.stop()
         self._way.close()
+        self._on_stopped()
 
     def _pace(self) -> bool:
         """Send what is due and come back for the rest."""
@@ -137,9 +177,7 @@ class MediaEgress:
         """Let go of the picture: the way is full, and what waits would only grow old."""
         self._forget_waiting()
         self.dropped += 1
-        if not self._needs_keyframe:
-            self._needs_keyframe = True
-            self._on_keyframe_wanted()
+        self._needs_keyframe = True
         return False
 
     def _forget_waiting(self) -> None:
@@ -153,10 +191,11 @@ class MediaEgress:
             return
         feedback = read_feedback(packet, ssrc=self._ssrc)
         self._reports.take(packet, feedback.blocks)
+        self._judge_path(feedback)
         if feedback.lost:
             self._repeat(feedback.lost)
         if feedback.is_keyframe_wanted:
-            self._on_keyframe_wanted()
+            self._ask_for_keyframe(self.round_trip_s)
 
     def _repeat(self, lost: list[int]) -> None:
         """Send again what is worth it; a burst of losses gets a keyframe instead."""
@@ -171,17 +210,29 @@ class MediaEgress:
             found,
             now=time.monotonic(),
             round_trip_s=self.round_trip_s,
-            bitrate_bps=RATE_BPS,
+            bitrate_bps=self._bitrate_bps(),
             packet_bytes=PACKET_BYTES,
         )
         if choice.is_keyframe_wanted:
-            self._on_keyframe_wanted()
+            self._ask_for_keyframe(self.round_trip_s)
         now_ns = time.monotonic_ns()
         for number in choice.numbers:
             self._stream.send_again(found[number], now_ns)
 
+    def _judge_path(self, feedback: Feedback) -> None:
+        now = time.monotonic()
+        for arrivals in feedback.arrivals:
+            self._path.take_arrivals(arrivals, now)
+        for block in feedback.blocks:
+            self._path.take_block(block, self._reports.round_trip_s, now)
+        if feedback.remb_bps is not None:
+            self._path.take_remb(feedback.remb_bps, now)
+        if self._path.loss > LOSSY:
+            self._lossy_until = now + LOSSY_S
+        self._stream.hold_back((0, LOSSY_PLAYOUT_MS if now < self._lossy_until else 0))
+
     def _note_run(self, first: int, count: int, size_bytes: int) -> None:
-        del first, count, size_bytes
+        self._path.sent_run(first, count, size_bytes, time.monotonic())
 
     def _runs_refused(self, error: OSError) -> None:
         logger.warning(

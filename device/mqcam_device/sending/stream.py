@@ -62,7 +62,7 @@ class Stream:
     """The numbering and the way out of one viewer; nothing here waits or queues.
 
     ``random_number(bits)`` chooses where sequence numbers begin. ``on_run(first, count, size)``
-    hears of packets that left, by their transport-wide numbers, where those are agreed on.
+    hears of packets that leave, by their transport-wide numbers.
     """
 
     def __init__(
@@ -134,6 +134,7 @@ class Stream:
         first = self.ledger.take(count, size - count * layout.overhead_bytes)
         offsets = run.offsets[:count]
         self._number(offsets, first, piece.timestamp, restamp_ns)
+        self._tell(count, run.stride)
         self._sealer.seal(offsets, run.lengths[piece.begin : piece.end])
         if self._copies is not None:
             self._copy(offsets, run.lengths[piece.begin : piece.end], first)
@@ -194,9 +195,11 @@ class Stream:
         for offset in offsets:
             pack(buffer, offset + at, number & SEQUENCE_MASK)
             number += 1
-        size = offsets[1] - offsets[0] if len(offsets) > 1 else self._layout.overhead_bytes
-        self._on_run(self._transport_sequence, len(offsets), size)
-        self._transport_sequence = number
+
+    def _tell(self, count: int, size_bytes: int) -> None:
+        """Say what leaves; without transport-wide numbers on the wire only its size counts."""
+        self._on_run(self._transport_sequence, count, size_bytes)
+        self._transport_sequence += count
 
     def _copy(self, offsets: Sequence[int], lengths: Sequence[int], first: int) -> None:
         if self._copies is None:
@@ -233,9 +236,7 @@ class Stream:
                 self._layout.transport_sequence_at,
                 self._transport_sequence & SEQUENCE_MASK,
             )
-            size = len(head) + SEQUENCE_BYTES + len(payload) + self._layout.tag_bytes
-            self._on_run(self._transport_sequence, 1, size)
-            self._transport_sequence += 1
+        self._tell(1, len(head) + SEQUENCE_BYTES + len(payload) + self._layout.tag_bytes)
         return bytes(head) + _SEQUENCE.pack(sent.number & SEQUENCE_MASK) + payload
 
 

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.answer import read_offer
 from mqcam.errors import OfferRefused
-from mqcam.sdp import ABS_SEND_TIME_URI, MID_URI, SIZE_LIMIT_CHARACTERS
+from mqcam.sdp import (
+    ABS_SEND_TIME_URI,
+    MID_URI,
+    PLAYOUT_DELAY_URI,
+    SIZE_LIMIT_CHARACTERS,
+    TRANSPORT_WIDE_CC_URI,
+)
 from support.connections import lines_of, without_lines
 from support.descriptions import answered, damaged, our_offer, recorded_offer
 
@@ -17,12 +23,18 @@ CHROMIUM = recorded_offer("chromium")
 FIREFOX = recorded_offer("firefox")
 
 
+def numbers(mid: int, send_time: int, transport: int, playout: int) -> dict[str, int]:
+    """Return the extensions that the camera uses, by what each offer calls them."""
+    uris = (MID_URI, ABS_SEND_TIME_URI, TRANSPORT_WIDE_CC_URI, PLAYOUT_DELAY_URI)
+    return dict(zip(uris, (mid, send_time, transport, playout), strict=True))
+
+
 @pytest.mark.parametrize(
     ("offer", "payload_types", "extensions", "bundle"),
     [
-        (OFFER, (96, 97), {MID_URI: 1, ABS_SEND_TIME_URI: 2}, "0 1"),
-        (CHROMIUM, (109, 114), {MID_URI: 4, ABS_SEND_TIME_URI: 2}, "1 2"),
-        (FIREFOX, (126, 127), {MID_URI: 3, ABS_SEND_TIME_URI: 4}, "0 1"),
+        (OFFER, (96, 97), numbers(1, 2, 3, 4), "0 1"),
+        (CHROMIUM, (109, 114), numbers(4, 2, 3, 5), "1 2"),
+        (FIREFOX, (126, 127), numbers(3, 4, 7, 6), "0 1"),
     ],
     ids=["ours", "chromium", "firefox"],
 )
@@ -53,12 +65,9 @@ def test_the_answer_has_the_offers_sections_in_their_order(offer: str) -> None:
 
 
 @pytest.mark.parametrize("offer", [OFFER, CHROMIUM, FIREFOX], ids=["ours", "chromium", "firefox"])
-def test_the_answer_promises_only_what_the_stock_sender_does(offer: str) -> None:
+def test_the_answer_promises_what_the_camera_does(offer: str) -> None:
     _, video, answer = answered(offer)
-    assert "transport-cc" not in answer
-    assert "transport-wide-cc" not in answer
-    assert "playout-delay" not in answer
-    assert {"nack", "nack pli", "ccm fir", "goog-remb"} <= set(video.feedback)
+    assert {"nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"} <= set(video.feedback)
     assert "a=sendonly" in answer.splitlines()
     assert "a=end-of-candidates" not in answer
 
@@ -69,6 +78,14 @@ def test_candidates_come_from_whatever_section_lists_them() -> None:
         "3f2c9a1e-5b7d-4c11-9f60-2a7d1e8c4b55",
         "192",
     ]
+
+
+@pytest.mark.parametrize("half", ["a=rtcp-fb:96 transport-cc", "a=extmap:3 "])
+def test_one_half_of_transport_cc_is_not_taken(half: str) -> None:
+    """Numbers that nobody reports on are nothing but 4 bytes a packet."""
+    video = read_offer(without_lines(OFFER, half)).video
+    assert "transport-cc" not in video.feedback
+    assert TRANSPORT_WIDE_CC_URI not in video.extensions
 
 
 def test_rrtr_is_answered_where_it_is_offered() -> None:

@@ -1,0 +1,97 @@
+"""Join paths, encoders and layers: what each path carries becomes bit rates and moves.
+
+It must not know packets, sockets or a clock of its own: ``decide`` is called with the time.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from mqcam_device.media import LOW, MAIN
+from mqcam_device.rate import PathRate
+from mqcam_device.uplink import Uplink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from mqcam_device.hub import Hub
+
+logger = logging.getLogger(__name__)
+
+DECIDE_S: Final = 0.1
+"""How often paths are looked at, and encoders told."""
+
+UNKNOWN_PATH_BPS: Final = 1_000_000
+"""What a path gets of which nothing is known yet."""
+
+HEADERS_SHARE: Final = 1.25
+"""A path is tried up to so much more than the encoder's ceiling: headers, and repeats."""
+
+
+class Director:
+    """Decide for all viewers of one camera.
+
+    ``set_bitrate(bps, layer)`` tells an encoder, only when its rate changes.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        set_bitrate: Callable[[int, str], None],
+        start_bps: int,
+        ceiling_bps: int,
+        uplink_max_bps: int | None,
+    ) -> None:
+        self._hub = hub
+        self._set_bitrate = set_bitrate
+        self._path_ceiling_bps = int(ceiling_bps * HEADERS_SHARE)
+        self._uplink: Uplink[Hashable] = Uplink(
+            uplink_max_bps=uplink_max_bps, start_bps=start_bps, ceiling_bps=ceiling_bps
+        )
+        self._paths: dict[Hashable, PathRate] = {}
+        self._pinned: set[Hashable] = set()
+        self._bitrates: dict[str, int] = {MAIN: start_bps}
+
+    def enter(self, key: Hashable, now: float) -> PathRate:
+        """Begin to look at a viewer's path."""
+        path = PathRate(start_bps=UNKNOWN_PATH_BPS, ceiling_bps=self._path_ceiling_bps, now=now)
+        self._paths[key] = path
+        return path
+
+    def leave(self, key: Hashable) -> None:
+        """Forget a viewer."""
+        self._paths.pop(key, None)
+        self._pinned.discard(key)
+
+    def pin(self, key: Hashable) -> None:
+        """Leave a viewer on the low layer, as it wishes."""
+        self._pinned.add(key)
+
+    def demote(self, key: Hashable, now: float) -> None:
+        """Put a viewer who asks for too many keyframes on the low layer."""
+        self._uplink.demote(key, now)
+
+    def bitrate_bps(self, key: Hashable) -> int:
+        """Return what the encoder of a viewer's layer aims for."""
+        return self._bitrates.get(self._hub.layer_of(key) or MAIN, self._bitrates[MAIN])
+
+    def decide(self, now: float) -> None:
+        """Look at all paths and tell encoders and hub what follows."""
+        if not self._paths:
+            return
+        for path in self._paths.values():
+            path.tick(now)
+        decision = self._uplink.decide(self._paths, now)
+        for layer, bitrate_bps in decision.bitrates.items():
+            if self._bitrates.get(layer) != bitrate_bps:
+                self._bitrates[layer] = bitrate_bps
+                self._set_bitrate(bitrate_bps, layer)
+        for key, layer in decision.layers.items():
+            self._place(key, LOW if key in self._pinned else layer)
+
+    def _place(self, key: Hashable, layer: str) -> None:
+        present = self._hub.layer_of(key)
+        if present is not None and present != layer:
+            self._hub.move(key, layer)
