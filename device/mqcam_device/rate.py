@@ -30,12 +30,12 @@ DRAIN_S: Final = 0.5
 DRAIN_LIMIT: Final = 0.65
 """A queue beyond the first is to go within the second: so much less is sent, up to the third."""
 
-SETTLING_S: Final = 0.5
 QUEUE_STEP_S: Final = 0.015
 STALLED_S: Final = 1.0
 STALLED_CUT: Final = 0.85
-STALLED_LIMIT: Final = 3
-"""A queue that does not shrink after so many cuts is no queue: the path has become longer."""
+OBEYED: Final = 1.1
+"""A queue that does not change although less is sent gets a cut, and then it is no queue: the path
+has become longer."""
 
 EXCESS_LOSS: Final = 0.08
 EXCESS_PACKETS: Final = 3
@@ -47,10 +47,11 @@ LOSS_PAUSE_S: Final = 1.2
 """Losses are counted over a second: those before a cut say nothing about it."""
 
 SURVIVING: Final = 0.7
+OWN_LOSS_LIMIT: Final = 0.2
 HELD_S: Final = 3.0
-OWN_LOSS_SMOOTHING: Final = 0.1
+OWN_LOSS_SMOOTHING: Final = 0.03
 """A cut to what was delivered ends losses by overload. A share of them that stays, or that holds
-the rate for long, is the path's own, until it becomes less."""
+the rate for long, is the path's own, until it becomes less. Nobody can watch through more."""
 
 REMB_FALL: Final = 0.97
 REMB_HEADROOM: Final = 1.2
@@ -112,10 +113,9 @@ class PathRate:
         self._backlog_s = 0.0
         self._judged_at = now
         self._congested_at = now - SLOW.quiet_s
-        self._episode_at = now
         self._mark_s = 0.0
         self._moved_at = now
-        self._stalls = 0
+        self._has_stalled = False
         self._limit_bps: float | None = None
         self._own_loss = 0.0
         self._free_at = now
@@ -123,6 +123,11 @@ class PathRate:
         self._remb_bps: int | None = None
         self._answered_bytes = 0
         self._unanswered_since: float | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the path was too full in the last half minute: it carries no more."""
+        return self._limit_bps is not None
 
     @property
     def burst_bps(self) -> float | None:
@@ -216,7 +221,7 @@ class PathRate:
         if not self._is_losing(sample, HOLDING_LOSS, HOLDING_PACKETS):
             self._free_at = now
         elif now - self._free_at > HELD_S:
-            self._own_loss = self.loss
+            self._own_loss = min(self.loss, OWN_LOSS_LIMIT)
             self._free_at = now
         return self._free_at != now
 
@@ -230,7 +235,7 @@ class PathRate:
         is_shrinking = self.queue_s < self._mark_s - QUEUE_STEP_S
         if is_rising or is_shrinking:
             self._mark_s, self._moved_at = self.queue_s, now
-        if is_new or is_rising or now - self._episode_at < SETTLING_S:
+        if is_new or is_rising:
             if sample.capacity_bps is not None:
                 self._lower(CUT * sample.capacity_bps, limit_bps=sample.capacity_bps)
         elif now - self._moved_at > STALLED_S:
@@ -244,14 +249,16 @@ class PathRate:
     def _begin_episode(self, now: float) -> None:
         self.is_congested = True
         self.is_probing = False
-        self._congested_at = self._episode_at = self._moved_at = now
+        self._congested_at = self._moved_at = now
         self._mark_s = self.queue_s
-        self._stalls = 0
+        self._has_stalled = False
 
     def _answer_stall(self, now: float) -> None:
         self._moved_at = now
-        self._stalls += 1
-        if self._stalls < STALLED_LIMIT:
+        if not self._is_obeyed(now):
+            return
+        if not self._has_stalled:
+            self._has_stalled = True
             self._lower(self.estimate_bps * STALLED_CUT, limit_bps=self._limit_bps)
             return
         self._passage.forget_base()
@@ -268,15 +275,19 @@ class PathRate:
             return
         before = self._loss_cut
         is_recent = before is not None and now - before[0] < 3 * LOSS_PAUSE_S
-        sent_bps = self._reported.sent_bps(self._passage.sent_bytes, now)
-        is_obeyed = is_recent and sent_bps <= 1.1 * self.estimate_bps
-        if before and is_obeyed and self.loss >= SURVIVING * before[1]:
+        is_survivor = before is not None and SURVIVING * before[1] <= self.loss <= OWN_LOSS_LIMIT
+        if is_recent and is_survivor and self._is_obeyed(now):
             self._own_loss = self.loss
             return
         self._loss_cut = (now, self.loss)
         self._begin_episode(now)
         if sample.delivered_bps is not None:
             self._lower(CUT * sample.delivered_bps, limit_bps=sample.delivered_bps)
+
+    def _is_obeyed(self, now: float) -> bool:
+        """Tell whether no more is sent than the estimate: one encoder serves many viewers."""
+        sent_bps = self._reported.sent_bps(self._passage.sent_bytes, now)
+        return sent_bps <= OBEYED * self.estimate_bps
 
     def _lower(self, rate_bps: float, *, limit_bps: float | None) -> None:
         self.estimate_bps = max(MIN_ESTIMATE_BPS, min(self.estimate_bps, rate_bps))

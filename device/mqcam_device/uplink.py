@@ -60,6 +60,11 @@ class Path(Protocol):
         ...
 
     @property
+    def is_limited(self) -> bool:
+        """Whether it was too full of late."""
+        ...
+
+    @property
     def burst_bps(self) -> float | None:
         """What its narrowest line seems to let through; None if unknown."""
         ...
@@ -145,12 +150,18 @@ class Uplink(Generic[Key]):
             self._viewers.setdefault(key, _Viewer(since=now, calm_at=now))
 
     def _floor_bps(self, paths: Mapping[Key, Path]) -> float:
-        known = [
-            path.estimate_bps
+        rates = [
+            self._potential_bps(path)
             for key, path in paths.items()
-            if self._viewers[key].layer == MAIN and not (path.is_silent or path.is_probing)
+            if self._viewers[key].layer == MAIN and not path.is_silent
         ]
-        return max(FLOOR_BPS, FLOOR_SHARE * median(known)) if known else FLOOR_BPS
+        return max(FLOOR_BPS, FLOOR_SHARE * median(rates)) if rates else FLOOR_BPS
+
+    def _potential_bps(self, path: Path) -> float:
+        """Return what a path may carry: who was never tried must not look slow."""
+        if path.is_limited or path.burst_bps is None:
+            return path.estimate_bps
+        return max(path.estimate_bps, min(self._ceiling_bps, path.burst_bps / ROOM))
 
     def _is_joint(self, now: float) -> bool:
         return self._joint_at is not None and now - self._joint_at < JOINT_S
