@@ -7,8 +7,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket
-from av import VideoFrame
-from mqcam.stock import make_receiver, make_sender, receive_parameters, send_parameters
+from mqcam.stock import make_sender, send_parameters
+from mqcam_viewer.ingress import Ingress
 from support.connections import (
     EVENT_TIMEOUT_S,
     connect_both,
@@ -20,6 +20,7 @@ from support.pictures import PacketTrack, encode_pictures
 
 if TYPE_CHECKING:
     import pytest
+    from mqcam_viewer.frames import Frame
 
 # Nothing, a byte, RTP, RTCP, DTLS, a fatal alert, a STUN error whose attribute is too short.
 FORGED = (
@@ -33,15 +34,16 @@ FORGED = (
 )
 
 
-async def test_stock_sender_and_receiver_carry_h264_over_the_connection() -> None:
+async def test_a_stock_sender_and_our_receiver_carry_h264_over_the_connection() -> None:
     async with sides() as (viewer, camera):
         await negotiate(viewer.connection, camera.connection)
         heard: list[tuple[int, float]] = []
         viewer.connection.media.add_rtp_listener(
             lambda packet, at: heard.append((int.from_bytes(packet[4:8]), at))
         )
-        receiver = make_receiver(viewer.connection.media, viewer.connection.video)
-        await receiver.receive(receive_parameters(viewer.connection.video))
+        frames: asyncio.Queue[Frame] = asyncio.Queue()
+        ingress = Ingress(viewer.connection, on_frame=frames.put_nowait)
+        await ingress.start()
         await connect_both(viewer.connection, camera.connection)
         sender = make_sender(
             PacketTrack(encode_pictures(20)),
@@ -50,14 +52,14 @@ async def test_stock_sender_and_receiver_carry_h264_over_the_connection() -> Non
             lambda: None,
         )
         await sender.send(send_parameters(camera.connection.video))
-        frames = [await asyncio.wait_for(receiver.track.recv(), 5) for _ in range(10)]
-        assert all(isinstance(frame, VideoFrame) and frame.width == 320 for frame in frames)
+        shown = [await asyncio.wait_for(frames.get(), EVENT_TIMEOUT_S) for _ in range(10)]
+        assert all(frame.width == 320 for frame in shown)
         assert viewer.connection.media.received.rtp_packets == len(heard) >= 10
         assert viewer.connection.media.heard_at == heard[-1][1]
         sent = list(dict.fromkeys(timestamp for timestamp, _ in heard))
-        assert [frame.pts for frame in frames] == sent[:10]
+        assert [frame.rtp_timestamp for frame in shown] == sent[:10]
         await sender.stop()
-        await receiver.stop()
+        await ingress.stop()
 
 
 async def test_a_key_frame_request_reaches_the_camera() -> None:
