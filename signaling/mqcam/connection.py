@@ -105,7 +105,7 @@ class Connection:
         counts = {
             "refused_candidates": self.refused_candidates,
             "strangers": ice.strangers,
-            "malformed": ice.malformed + self.media.malformed + (data.malformed if data else 0),
+            "malformed": ice.malformed + (data.malformed if data else 0),
             "overflowed": ice.overflowed,
             "excessive": self.media.excessive,
             "messages_dropped": data.dropped if data else 0,

@@ -3,30 +3,23 @@
 Packets may come late, twice, in another order or never. A picture that lacks a packet is dropped,
 and with it all that follow up to the next one that needs no other. It must not know sockets,
 clocks or decoders: packets and times come in as arguments, in seconds of any clock that only goes
-forward.
+forward; which packets to ask for again comes out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from mqcam.ordering import PATIENCE_S, Counts, Ordering, signed
 from mqcam.payload import assemble, read_packet
 
-PATIENCE_S: Final = 0.5
-"""How long a retransmission may take before a packet counts as lost."""
-
-MAX_WAITING: Final = 1024
-"""Packets that may wait behind a missing one, 1.2 MB; past it, the missing one counts as lost."""
+if TYPE_CHECKING:
+    from mqcam.payload import RtpPacket
+    from mqcam.repair import Requests
 
 MAX_UNIT_BYTES: Final = 8_000_000
 """No picture is larger: what claims to be is garbage."""
-
-MAX_JUMP: Final = 3000
-"""A sequence number further away begins a new numbering, if a second packet agrees
-(RFC 3550, A.1)."""
-
-MAX_REMEMBERED: Final = 4096
 
 SEQUENCE_BYTES: Final = 2
 PACKET_BYTES: Final = 12
@@ -48,44 +41,11 @@ class VideoUnit:
     arrived_at: float
 
 
-@dataclass(slots=True)
-class Counts:
-    """What happened to packets and pictures so far."""
-
-    packets: int = 0
-    """Packets of the stream, each once."""
-    packets_recovered: int = 0
-    """Those of them that came as a retransmission."""
-    packets_duplicate: int = 0
-    packets_lost: int = 0
-    """Packets that never came, or came too late to be of use."""
-    malformed: int = 0
-    units: int = 0
-    """Pictures that were handed on."""
-    units_incomplete: int = 0
-    """Pictures of which some packets came."""
-    units_undecodable: int = 0
-    """Whole pictures that need one that was lost."""
-
-    @property
-    def units_dropped(self) -> int:
-        """Return how many pictures were seen and not handed on."""
-        return self.units_incomplete + self.units_undecodable
-
-
-@dataclass(slots=True)
-class _Packet:
-    sequence: int
-    timestamp: int
-    marker: bool
-    payload: bytes
-    arrived_at: float
-
-
 class Depacketiser:
-    """Reassemble one stream; give it every packet, and ``tick`` while none comes.
+    """Reassemble one stream; give it every packet, and ``tick`` when ``next_at`` has come.
 
-    Packets of other payload types or SSRCs are ignored; an SSRC of None fits any.
+    Packets of other payload types or SSRCs are ignored; an SSRC of None fits any. ``repair`` is
+    told the round trip. ``patience_s`` is the least time for which a missing packet is awaited.
     """
 
     def __init__(
@@ -98,20 +58,15 @@ class Depacketiser:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.counts = Counts()
+        self._order = Ordering(self.counts, patience_s=patience_s)
+        self.repair = self._order.repair
         self._payload_type = payload_type
         self._rtx_payload_type = rtx_payload_type
         self._ssrc = ssrc
         self._rtx_ssrc = rtx_ssrc
-        self._patience_s = patience_s
-        self._next: int | None = None  # the sequence number that is due, beyond 16 bits
-        self._highest = 0
-        self._stray: int | None = None
-        self._waiting: dict[int, _Packet] = {}
-        self._given_up: set[int] = set()
-        self._parts: list[_Packet] = []
+        self._parts: list[RtpPacket] = []
         self._parts_bytes = 0
         self._is_open = False  # the next picture can be decoded: all that it needs was handed on
-        self._is_begun = False  # a picture was handed on or dropped
         self._last_timestamp: int | None = None
         self._last_ticks = 0
         self._incomplete_timestamp: int | None = None
@@ -119,151 +74,80 @@ class Depacketiser:
     @property
     def needs_keyframe(self) -> bool:
         """Tell whether pictures are dropped until the next keyframe."""
-        return self._is_begun and not self._is_open
+        return not self._is_open and self._order.is_begun
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Tell whether a packet is missing, or may be soon."""
+        return self._order.is_incomplete
 
     def receive(self, packet: bytes, arrived_at: float) -> list[VideoUnit]:
         """Take an RTP packet as it came; returns the pictures that are whole by it."""
-        read = self._read(packet, arrived_at)
-        if read is not None:
-            part, is_retransmission = read
-            self._keep(part, is_retransmission=is_retransmission)
-        return self.tick(arrived_at)
+        read = read_packet(packet, arrived_at)
+        if read is None:
+            self.counts.malformed += 1
+            return []
+        return self.take(read)
+
+    def take(self, packet: RtpPacket) -> list[VideoUnit]:
+        """Take an RTP packet that was read already, which is changed by that."""
+        is_rtx = packet.payload_type == self._rtx_payload_type
+        if self._is_ours(packet, is_rtx=is_rtx) and (not is_rtx or _unwrap(packet)):
+            if self._order.add(packet, is_retransmission=is_rtx):
+                self._break_off()
+            return self.tick(packet.arrived_at)
+        return []
 
     def tick(self, now: float) -> list[VideoUnit]:
         """Give up on packets that are overdue; returns the pictures that are whole by that."""
-        units = self._drain()
-        while self._waiting and self._is_overdue(now):
-            self._give_up(min(self._waiting))
-            units += self._drain()
+        units: list[VideoUnit] = []
+        self._drain(units)
+        while self._order.is_waiting:
+            begin = self._order.whole_keyframe(is_needed=self.needs_keyframe)
+            if begin is not None:
+                self._order.skip_to(begin)
+            elif self._order.is_overdue(now):
+                self._order.give_up()
+            else:
+                break
+            self._break_off()
+            self._order.begin()
+            self._drain(units)
         return units
 
-    # packets
+    def requests(self, now: float) -> Requests:
+        """Return which packets to ask for now."""
+        return self._order.requests(now)
 
-    def _read(self, packet: bytes, arrived_at: float) -> tuple[_Packet, bool] | None:
-        """Return the content and whether it is a retransmission; None of what is not ours."""
-        read = read_packet(packet)
-        if read is None:
-            self.counts.malformed += 1
-            return None
-        is_rtx = read.payload_type == self._rtx_payload_type
-        expected = self._rtx_ssrc if is_rtx else self._ssrc
-        if not is_rtx and read.payload_type != self._payload_type:
-            return None
-        if expected not in (None, read.ssrc):
-            return None
-        sequence, payload = read.sequence, read.payload
+    def next_at(self, now: float) -> float | None:
+        """Return when ``tick`` and ``requests`` have something to do, None while nothing comes."""
+        return self._order.next_at(now)
+
+    def _is_ours(self, packet: RtpPacket, *, is_rtx: bool) -> bool:
         if is_rtx:
-            if len(payload) <= SEQUENCE_BYTES:  # padding, to probe the path with
-                return None
-            sequence = int.from_bytes(payload[:SEQUENCE_BYTES])
-            payload = payload[SEQUENCE_BYTES:]
-        return _Packet(sequence, read.timestamp, read.marker, payload, arrived_at), is_rtx
+            return self._rtx_ssrc in (None, packet.ssrc)
+        return packet.payload_type == self._payload_type and self._ssrc in (None, packet.ssrc)
 
-    def _keep(self, packet: _Packet, *, is_retransmission: bool) -> None:
-        extended = self._extend(packet.sequence, is_retransmission=is_retransmission)
-        if extended is None:
-            return
-        packet.sequence = extended
-        if self._next is None:
-            self._next = self._highest = extended
-        if extended < self._next and not self._put_back_to(extended):
-            self._count_late(extended)
-            return
-        if extended in self._waiting:
-            self.counts.packets_duplicate += 1
-            return
-        self._highest = max(self._highest, extended)
-        self._waiting[extended] = packet
-        self.counts.packets += 1
-        self.counts.packets_recovered += is_retransmission
-
-    def _extend(self, sequence: int, *, is_retransmission: bool) -> int | None:
-        """Return a sequence number beyond 16 bits; None of one that fits nowhere."""
-        if self._next is None:
-            return None if is_retransmission else sequence + 2**16
-        difference = _signed(sequence - self._highest, bits=16)
-        if abs(difference) <= MAX_JUMP:
-            self._stray = None
-            return self._highest + difference
-        if is_retransmission:
-            return None
-        if self._stray is None or sequence != (self._stray + 1) % 2**16:
-            self._stray = sequence
-            self.counts.malformed += 1
-            return None
-        self._begin_again(sequence)
-        return self._highest
-
-    def _begin_again(self, sequence: int) -> None:
-        """Forget the numbering: the sender has begun another one."""
-        self._stray = None
-        self._drop_parts()
-        self._waiting.clear()
-        self._given_up.clear()
-        self._is_open = False
-        self._is_begun = True
-        self._highest = self._next = (((self._highest >> 16) + 2) << 16) + sequence
-
-    def _put_back_to(self, extended: int) -> bool:
-        """Begin earlier, if the very first packets came in another order."""
-        if self._is_begun or extended < self._highest - MAX_WAITING:
-            return False
-        self._waiting |= {part.sequence: part for part in self._parts}
-        self._parts = []
-        self._parts_bytes = 0
-        self._next = extended
-        return True
-
-    def _count_late(self, extended: int) -> None:
-        if extended in self._given_up:
-            self._given_up.remove(extended)
-        else:
-            self.counts.packets_duplicate += 1
-
-    def _is_overdue(self, now: float) -> bool:
-        if len(self._waiting) > MAX_WAITING:
-            return True
-        first = self._waiting[min(self._waiting)]
-        return now - first.arrived_at >= self._patience_s
-
-    def _give_up(self, resume: int) -> None:
-        """Go on at ``resume``: what is missing before it is lost."""
-        begin = self._next if self._next is not None else resume
-        self.counts.packets_lost += resume - begin
-        self._given_up.update(range(max(begin, resume - MAX_REMEMBERED), resume))
-        if len(self._given_up) > MAX_REMEMBERED:
-            self._given_up = {each for each in self._given_up if each >= resume - MAX_REMEMBERED}
-        self._drop_parts()
-        self._is_open = False
-        self._is_begun = True
-        self._next = resume
-
-    # pictures
-
-    def _drain(self) -> list[VideoUnit]:
+    def _drain(self, units: list[VideoUnit]) -> None:
         """Move what is in order from the packets that wait to pictures."""
-        units: list[VideoUnit] = []
-        while self._next is not None and self._next in self._waiting:
-            packet = self._waiting.pop(self._next)
-            self._next += 1
+        while (packet := self._order.pop()) is not None:
             if self._parts and self._parts[0].timestamp != packet.timestamp:
-                self._finish(units)  # a sender that sets no markers
+                self._order.has_markers = False
+                self._finish(units)
             self._parts.append(packet)
             self._parts_bytes += len(packet.payload) + PACKET_BYTES
             if packet.marker or self._parts_bytes > MAX_UNIT_BYTES:
                 self._finish(units)
-        return units
 
     def _finish(self, units: list[VideoUnit]) -> None:
         """Turn the parts into a picture, or drop them."""
         parts = self._parts
-        self._is_begun = True
+        self._order.begin()
         assembled = None
         if self._parts_bytes <= MAX_UNIT_BYTES:
             assembled = assemble([part.payload for part in parts if part.payload])
         if assembled is None:
-            self._drop_parts()
-            self._is_open = False
+            self._break_off()
             return
         self._parts = []
         self._parts_bytes = 0
@@ -286,26 +170,34 @@ class Depacketiser:
             )
         )
 
-    def _drop_parts(self) -> None:
-        """Count a picture once, however many pieces of it come."""
-        if self._parts:
+    def _break_off(self) -> None:
+        """Drop the picture that was begun, and all up to the next keyframe.
+
+        It is counted once, however many pieces of it come, and not before the first picture:
+        its pieces come again then.
+        """
+        self._is_open = False
+        if self._parts and self._order.is_begun:
             timestamp = self._parts[0].timestamp
             if timestamp != self._incomplete_timestamp:
                 self.counts.units_incomplete += 1
                 self._incomplete_timestamp = timestamp
-            self._parts = []
-            self._parts_bytes = 0
+        self._parts = []
+        self._parts_bytes = 0
 
     def _ticks(self, timestamp: int) -> int:
         if self._last_timestamp is None:
             self._last_ticks = timestamp
         else:
-            self._last_ticks += _signed(timestamp - self._last_timestamp, bits=32)
+            self._last_ticks += signed(timestamp - self._last_timestamp, bits=32)
         self._last_timestamp = timestamp
         return self._last_ticks
 
 
-def _signed(difference: int, *, bits: int) -> int:
-    """Read the difference of two counters that wrap."""
-    half = 1 << (bits - 1)
-    return (difference + half) % (1 << bits) - half
+def _unwrap(packet: RtpPacket) -> bool:
+    """Turn a retransmission into what it repeats (RFC 4588 section 4); False of mere padding."""
+    if len(packet.payload) <= SEQUENCE_BYTES:
+        return False
+    packet.sequence = int.from_bytes(packet.payload[:SEQUENCE_BYTES])
+    packet.payload = packet.payload[SEQUENCE_BYTES:]
+    return True

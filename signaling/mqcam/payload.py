@@ -19,6 +19,8 @@ _HEADER: Final = struct.Struct("!BBHII")
 _VERSION: Final = 2
 _HAS_PADDING: Final = 0x20
 _HAS_EXTENSION: Final = 0x10
+_EXTENSION: Final = struct.Struct("!HH")
+_ONE_BYTE_KIND: Final = 0xBEDE
 _MARKER: Final = 0x80
 _WORD_BYTES: Final = 4
 _LENGTH: Final = struct.Struct("!H")
@@ -30,7 +32,7 @@ _FU_HEADER_BYTES: Final = 2
 
 @dataclass(slots=True)
 class RtpPacket:
-    """The fields of an RTP packet that reassembly needs; never change it."""
+    """The fields of an RTP packet that reassembly needs; ``arrived_at`` is the receiver's."""
 
     payload_type: int
     marker: bool
@@ -38,9 +40,10 @@ class RtpPacket:
     timestamp: int
     ssrc: int
     payload: bytes
+    arrived_at: float = 0.0
 
 
-def read_packet(packet: bytes) -> RtpPacket | None:
+def read_packet(packet: bytes, arrived_at: float = 0.0) -> RtpPacket | None:
     """Read an RTP packet (RFC 3550 section 5.1); None if it is damaged."""
     if len(packet) < _HEADER.size:
         return None
@@ -48,8 +51,44 @@ def read_packet(packet: bytes) -> RtpPacket | None:
     payload = _payload(packet, first)
     if first >> 6 != _VERSION or payload is None:
         return None
-    is_marked = bool(second & _MARKER)
-    return RtpPacket(second & ~_MARKER, is_marked, sequence, timestamp, ssrc, payload)
+    is_marked = second >= _MARKER
+    return RtpPacket(second & ~_MARKER, is_marked, sequence, timestamp, ssrc, payload, arrived_at)
+
+
+def read_extension(packet: bytes, identifier: int) -> bytes | None:
+    """Return one element of the header extension (RFC 8285 section 4.2), None if it is absent.
+
+    The packet is one that ``read_packet`` took.
+    """
+    if not packet[0] & _HAS_EXTENSION:
+        return None
+    at = _HEADER.size + _WORD_BYTES * (packet[0] & 0x0F)
+    kind, words = _EXTENSION.unpack_from(packet, at)
+    at += _EXTENSION.size
+    end = at + _WORD_BYTES * words
+    while kind == _ONE_BYTE_KIND and at < end:
+        element = packet[at]
+        length = (element & 0x0F) + 1 if element else 0  # a null byte fills up
+        if element >> 4 == identifier and at + length < end:
+            return packet[at + 1 : at + 1 + length]
+        at += 1 + length
+    return None
+
+
+def is_keyframe_begin(payload: bytes) -> bool:
+    """Tell whether a picture begins here that needs no other: with its parameter sets."""
+    kind = payload[0] & _TYPE_MASK if payload else 0
+    if kind == STAP_A:
+        return any(nal[0] & _TYPE_MASK == SPS for nal in _split(payload) or ())
+    return kind == SPS
+
+
+def is_keyframe_part(payload: bytes) -> bool:
+    """Tell whether a packet carries some of a picture that needs no other."""
+    kind = payload[0] & _TYPE_MASK if payload else 0
+    if kind == FU_A and len(payload) > 1:
+        kind = payload[1] & _TYPE_MASK
+    return kind == IDR_SLICE
 
 
 def assemble(payloads: list[bytes]) -> tuple[bytes, bool] | None:

@@ -32,7 +32,6 @@ DECLARING_MODULES: Final = (
     "mqcam.datalink",
     "mqcam.relay",
     "mqcam.srtp",
-    "mqcam.stock",
     "mqcam.mqtt.link",
 )
 

@@ -14,6 +14,7 @@ from mqcam.rtcp import SECOND_NS, SenderReport, signed_difference, unix_ns_from_
 
 WINDOW_NS: Final = 20 * SECOND_NS
 SAMPLE_LIMIT: Final = 256
+LATEST_COUNT: Final = 3
 RTP_RATE_HZ: Final = 90_000
 
 
@@ -54,11 +55,17 @@ class RemoteClock:
         self._arrivals = _Extreme()
         self._round_trips = _Extreme()
         self._report: SenderReport | None = None
+        self._latest: deque[int] = deque(maxlen=LATEST_COUNT)
 
     @property
     def round_trip_ns(self) -> int | None:
         """The shortest round trip of the last 20 s."""
         return self._round_trips.smallest_ns
+
+    @property
+    def usual_round_trip_ns(self) -> int | None:
+        """The median of the last three round trips: what a packet needs now, queues included."""
+        return sorted(self._latest)[len(self._latest) // 2] if self._latest else None
 
     @property
     def offset_ns(self) -> int | None:
@@ -71,6 +78,7 @@ class RemoteClock:
     def add_round_trip(self, round_trip_ns: int, *, now_ns: int) -> None:
         """Take the round trip that a DLRR item has shown."""
         self._round_trips.add(now_ns, round_trip_ns)
+        self._latest.append(round_trip_ns)
 
     def add_report(self, report: SenderReport, *, arrived_ns: int) -> None:
         """Take a sender report; ``arrived_ns`` is on our clock."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SENDER_REPORT: Final = 200
 RECEIVER_REPORT: Final = 201
+GOODBYE: Final = 203
 PAYLOAD_FEEDBACK: Final = 206
 PICTURE_LOSS: Final = 1
 EXTENDED_REPORT: Final = 207
@@ -138,6 +139,16 @@ def read_sender_report(compound: bytes) -> SenderReport | None:
                 ssrc=ssrc, ntp=ntp, rtp_timestamp=rtp_timestamp, packets=packets, octets=octets
             )
     return None
+
+
+def read_goodbyes(compound: bytes) -> list[int]:
+    """Return the sources that a compound says have ended (RFC 3550 section 6.6)."""
+    return [
+        int.from_bytes(part.body[at : at + 4])
+        for part in walk_compound(compound)
+        if part.kind == GOODBYE
+        for at in range(0, min(4 * part.count, len(part.body)), 4)
+    ]
 
 
 def correct_sender_report(packet: bytes, *, clock: SenderClock, now_ns: int, now_ntp: int) -> bytes:

@@ -6,9 +6,8 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket
-from av import VideoFrame
-from mqcam.stock import make_receiver, make_sender, receive_parameters, send_parameters
+from mqcam.rtcp import write_picture_loss
+from mqcam_viewer.ingress import Ingress
 from support.connections import (
     EVENT_TIMEOUT_S,
     connect_both,
@@ -16,10 +15,12 @@ from support.connections import (
     negotiate,
     sides,
 )
-from support.pictures import PacketTrack, encode_pictures
+from support.pictures import encode_pictures
+from support.sending import send_pictures, sending
 
 if TYPE_CHECKING:
     import pytest
+    from mqcam_viewer.frames import Frame
 
 # Nothing, a byte, RTP, RTCP, DTLS, a fatal alert, a STUN error whose attribute is too short.
 FORGED = (
@@ -33,31 +34,26 @@ FORGED = (
 )
 
 
-async def test_stock_sender_and_receiver_carry_h264_over_the_connection() -> None:
+async def test_both_ends_carry_h264_over_the_connection() -> None:
     async with sides() as (viewer, camera):
         await negotiate(viewer.connection, camera.connection)
         heard: list[tuple[int, float]] = []
         viewer.connection.media.add_rtp_listener(
             lambda packet, at: heard.append((int.from_bytes(packet[4:8]), at))
         )
-        receiver = make_receiver(viewer.connection.media, viewer.connection.video)
-        await receiver.receive(receive_parameters(viewer.connection.video))
+        frames: asyncio.Queue[Frame] = asyncio.Queue()
+        ingress = Ingress(viewer.connection, on_frame=frames.put_nowait)
+        await ingress.start()
         await connect_both(viewer.connection, camera.connection)
-        sender = make_sender(
-            PacketTrack(encode_pictures(20)),
-            camera.connection.media,
-            camera.connection.video,
-            lambda: None,
-        )
-        await sender.send(send_parameters(camera.connection.video))
-        frames = [await asyncio.wait_for(receiver.track.recv(), 5) for _ in range(10)]
-        assert all(isinstance(frame, VideoFrame) and frame.width == 320 for frame in frames)
+        async with sending(camera.connection) as egress:
+            await send_pictures(egress, encode_pictures(20))
+            shown = [await asyncio.wait_for(frames.get(), EVENT_TIMEOUT_S) for _ in range(10)]
+        assert all(frame.width == 320 for frame in shown)
         assert viewer.connection.media.received.rtp_packets == len(heard) >= 10
         assert viewer.connection.media.heard_at == heard[-1][1]
         sent = list(dict.fromkeys(timestamp for timestamp, _ in heard))
-        assert [frame.pts for frame in frames] == sent[:10]
-        await sender.stop()
-        await receiver.stop()
+        assert [frame.rtp_timestamp for frame in shown] == sent[:10]
+        await ingress.stop()
 
 
 async def test_a_key_frame_request_reaches_the_camera() -> None:
@@ -65,18 +61,12 @@ async def test_a_key_frame_request_reaches_the_camera() -> None:
         await negotiate(viewer.connection, camera.connection)
         await connect_both(viewer.connection, camera.connection)
         asked = asyncio.Event()
-        sender = make_sender(
-            PacketTrack([]), camera.connection.media, camera.connection.video, asked.set
-        )
-        await sender.send(send_parameters(camera.connection.video))
         video = viewer.connection.video
         assert video.remote_ssrc == camera.connection.video.local_ssrc
-        request = RtcpPsfbPacket(
-            fmt=RTCP_PSFB_PLI, ssrc=video.local_ssrc, media_ssrc=video.remote_ssrc or 0
-        )
-        assert await viewer.connection.media.send(bytes(request))
-        await asyncio.wait_for(asked.wait(), EVENT_TIMEOUT_S)
-        await sender.stop()
+        request = write_picture_loss(video.local_ssrc, video.remote_ssrc or 0)
+        async with sending(camera.connection, lambda _round_trip_s: asked.set()):
+            assert await viewer.connection.media.send(request)
+            await asyncio.wait_for(asked.wait(), EVENT_TIMEOUT_S)
 
 
 async def test_empty_and_forged_datagrams_do_not_end_a_connection() -> None:
@@ -127,21 +117,6 @@ async def test_a_failing_listener_is_logged_and_survived(
         await asyncio.wait_for(arrived.wait(), EVENT_TIMEOUT_S)
         await camera.data_is_open()
         assert "listener" in caplog.text
-
-
-async def test_the_outgoing_tap_changes_and_drops_packets() -> None:
-    async with connected_sides() as (viewer, camera):
-        arrived: asyncio.Queue[bytes] = asyncio.Queue()
-        viewer.connection.media.add_rtcp_listener(lambda packet, _: arrived.put_nowait(packet))
-        report = b"\x80\xc9\x00\x01" + bytes(4)
-        camera.connection.media.set_outgoing_tap(
-            lambda packet: None if packet == report else packet[:4] + b"tapd"
-        )
-        assert await camera.connection.media.send(report)
-        assert await camera.connection.media.send(b"\x80\xc9\x00\x01" + bytes([1] * 4))
-        packet = await asyncio.wait_for(arrived.get(), EVENT_TIMEOUT_S)
-        assert packet == b"\x80\xc9\x00\x01tapd"
-        assert camera.connection.media.sent.rtcp_packets == 1
 
 
 async def test_messages_that_are_too_large_or_too_many_are_not_queued() -> None:

@@ -14,9 +14,9 @@ from aiortc import (
     RTCSessionDescription,
 )
 from mqcam.ice import IceSettings
-from mqcam.stock import make_sender, send_parameters
 from support.connections import CONNECT_TIMEOUT_S, EVENT_TIMEOUT_S, Side
-from support.pictures import PacketTrack, encode_pictures
+from support.pictures import encode_pictures
+from support.sending import send_pictures, sending
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -80,22 +80,16 @@ async def test_a_stock_viewer_decodes_our_video(
         received: asyncio.Queue[bytes] = asyncio.Queue()
         channel.on("message", received.put_nowait)
         async with camera_answering(viewer) as camera:
-            sender = make_sender(
-                PacketTrack(encode_pictures(20)),
-                camera.connection.media,
-                camera.connection.video,
-                lambda: None,
-            )
-            await sender.send(send_parameters(camera.connection.video))
             track = next(
                 each.receiver.track for each in viewer.getTransceivers() if each.kind == "video"
             )
-            assert await decoded_frames(track, 10) == 10
+            async with sending(camera.connection) as egress:
+                await send_pictures(egress, encode_pictures(20))
+                assert await decoded_frames(track, 10) == 10
             await camera.data_is_open()
             assert camera.connection.data is not None
             assert camera.connection.data.send(b"hello")
             assert await asyncio.wait_for(received.get(), EVENT_TIMEOUT_S) == b"hello"
-            await sender.stop()
 
 
 async def test_the_camera_sees_a_stock_viewer_leave() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from fractions import Fraction
 from typing import Any
 
 import av
 import av.video
-from aiortc import MediaStreamTrack
 
 RTP_CLOCK_HZ = 90_000
 
@@ -31,22 +29,3 @@ def encode_pictures(count: int, *, width: int = 320, height: int = 240) -> list[
         packets += context.encode(frame)
     packets += context.encode(None)
     return packets
-
-
-class PacketTrack(MediaStreamTrack):
-    """Yields encoded packets at 100 a second, then waits for its end."""
-
-    kind = "video"
-
-    def __init__(self, packets: list[av.Packet[Any]]) -> None:
-        super().__init__()
-        self._packets = iter(packets)
-
-    async def recv(self) -> av.Packet[Any]:
-        """Return the next packet."""
-        await asyncio.sleep(0.01)
-        packet = next(self._packets, None)
-        if packet is None:
-            await asyncio.Event().wait()
-        assert packet is not None
-        return packet

@@ -5,7 +5,9 @@ It must not know what is looked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 from mqcam.sdp import (
     ABS_SEND_TIME_URI,
@@ -16,9 +18,15 @@ from mqcam.sdp import (
 )
 from mqcam.srtp import Scratch
 from mqcam_device.media import AccessUnit
+from mqcam_device.rate import PathRate
+from mqcam_device.sending.egress import MediaEgress
+from mqcam_device.sending.parcels import Parcels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    import av
+    from mqcam.connection import Connection
 
 ALL_EXTENSIONS = {
     MID_URI: 1,
@@ -90,3 +98,30 @@ class Wire:
 
     def close(self) -> None:
         """Hold nothing."""
+
+
+@contextlib.asynccontextmanager
+async def sending(
+    camera: Connection, on_keyframe_wanted: Callable[[float], None] = lambda _: None
+) -> AsyncIterator[MediaEgress]:
+    """Run a camera's way out on a connection that stands."""
+    egress = MediaEgress(
+        camera,
+        parcels=Parcels(epoch=0),
+        scratch=Scratch(),
+        path=PathRate(start_bps=1_000_000, ceiling_bps=4_000_000, now=0.0),
+        bitrate_bps=lambda: 1_000_000,
+        on_keyframe_wanted=on_keyframe_wanted,
+    )
+    await egress.start()
+    try:
+        yield egress
+    finally:
+        await egress.stop()
+
+
+async def send_pictures(egress: MediaEgress, packets: Sequence[av.Packet[Any]]) -> None:
+    """Send encoded pictures, 100 a second."""
+    for seq, packet in enumerate(packets):
+        assert egress.send(AccessUnit(bytes(packet), seq * FRAME_NS, packet.is_keyframe, seq))
+        await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ from mqcam.errors import AnswerRefused, ConnectFailed, SessionError, StageTimeou
 from mqcam.log import fields
 from mqcam.servers import IceServer
 
-from mqcam_viewer.ingress import StockIngress
+from mqcam_viewer.ingress import Ingress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +82,7 @@ class Session:
         self.offered_at: float | None = None
         self.connected_at: float | None = None
         self.first_frame_at: float | None = None
-        self.ingress: StockIngress | None = None
+        self.ingress: Ingress | None = None
         self.is_connected = asyncio.Event()
         self.is_ending = False
         self._signaling = signaling
@@ -160,7 +160,7 @@ class Session:
             return self._end.result()
         answer = self._answer.result()
         await self.connection.accept_answer(answer.sdp, servers=_lent(answer))
-        self.ingress = StockIngress(
+        self.ingress = Ingress(
             self.connection,
             on_frame=self._frame,
             on_unit=self._unit,

@@ -57,14 +57,17 @@ class KeyframeRequests:
         self._keyframe_at = now
         self._is_wanted = False
 
-    def is_due(self, now: float, *, is_lost: bool, interval_s: float | None) -> bool:
+    def is_due(
+        self, now: float, *, is_lost: bool, interval_s: float | None, answer_s: float = SPACING_S
+    ) -> bool:
         """Tell whether to ask now, and count that as asked.
 
         ``is_lost``: pictures are dropped until a keyframe comes. ``interval_s``: the most that
-        may lie between two keyframes; None does not mind.
+        may lie between two keyframes; None does not mind. ``answer_s``: how long a request may
+        go unanswered.
         """
         is_old = interval_s is not None and now - self._keyframe_at >= interval_s
-        if not (is_lost or is_old or self._is_wanted) or now - self._asked_at < SPACING_S:
+        if not (is_lost or is_old or self._is_wanted) or now - self._asked_at < answer_s:
             return False
         self._tokens = min(BUDGET, self._tokens + (now - self._filled_at) / REFILL_S)
         self._filled_at = now

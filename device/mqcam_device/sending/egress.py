@@ -124,6 +124,11 @@ class MediaEgress:
         """The round trip to the viewer, 50 ms before the first report."""
         return self._reports.round_trip_s or ROUND_TRIP_S
 
+    @property
+    def packets(self) -> tuple[int, int]:
+        """The packets that were sent so far, and how many were sent again."""
+        return self._ledger.packets, self._stream.repeated
+
     async def start(self) -> None:
         """Tell the viewer the time, and listen to it."""
         self._media.add_rtcp_listener(self._see_rtcp)
