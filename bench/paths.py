@@ -18,8 +18,9 @@ import aioice
 from aiortc import RTCDtlsTransport
 from mqcam.ice import IceSettings
 from support.coturn import PASSWORD, USER
-from support.namespaces import Apart, Host, SlowLine, TwoHosts, drop_new
+from support.namespaces import Apart, Host, TwoHosts, drop_new
 from support.networks import Programs, lent
+from support.star import SlowLine
 from support.trickling import Pair
 
 from bench import stock_pair
