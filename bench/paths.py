@@ -186,7 +186,7 @@ async def _over_a_relay(runs: int) -> list[Figure]:
     return figures
 
 
-def _probe(programs: Programs) -> float:
+def _probe(programs: Programs[Apart]) -> float:
     code, report, errors = programs.probe(programs.network.viewer, 0.5)
     if code != 0:
         raise RuntimeError(errors)
