@@ -18,8 +18,9 @@ import aioice
 from aiortc import RTCDtlsTransport
 from mqcam.ice import IceSettings
 from support.coturn import PASSWORD, USER
-from support.namespaces import Apart, Host, SlowLine, TwoHosts, drop_new
+from support.namespaces import Apart, Host, TwoHosts, drop_new
 from support.networks import Programs, lent
+from support.star import SlowLine
 from support.trickling import Pair
 
 from bench import stock_pair
@@ -185,7 +186,7 @@ async def _over_a_relay(runs: int) -> list[Figure]:
     return figures
 
 
-def _probe(programs: Programs) -> float:
+def _probe(programs: Programs[Apart]) -> float:
     code, report, errors = programs.probe(programs.network.viewer, 0.5)
     if code != 0:
         raise RuntimeError(errors)

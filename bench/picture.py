@@ -17,13 +17,25 @@ SOURCE = SourceSettings(
     label="bench",
 )
 
+SMALL, HD, FULL_HD = "360p", "720p", "1080p"
+PICTURES = {
+    SMALL: SourceSettings(width=640, height=360, bitrate_bps=1_000_000, max_bitrate_bps=1_000_000),
+    HD: SourceSettings(width=1280, height=720, bitrate_bps=2_500_000, max_bitrate_bps=2_500_000),
+    FULL_HD: SourceSettings(
+        width=1920, height=1080, bitrate_bps=4_000_000, max_bitrate_bps=4_000_000
+    ),
+}
+"""What the measurements of the media engine show; all at 30 frames per second."""
+
 GOP = 60
 """Frames from one keyframe of the stock camera to the next: 2 s. Ours sends one when asked."""
 
 GOP_S = GOP / SOURCE.fps
 
-AGENT_SETTINGS = (
-    f"video: {{size: {SOURCE.width}x{SOURCE.height}, fps: {SOURCE.fps:g}, "
-    f"bitrate_bps: {SOURCE.bitrate_bps}, max_bitrate_bps: {SOURCE.max_bitrate_bps}}}\n"
-)
-"""The same for ``mqcam-device run``."""
+
+def agent_settings(source: SourceSettings) -> str:
+    """Return the same for ``mqcam-device run``."""
+    return (
+        f"video: {{size: {source.width}x{source.height}, fps: {source.fps:g}, "
+        f"bitrate_bps: {source.bitrate_bps}, max_bitrate_bps: {source.max_bitrate_bps}}}\n"
+    )

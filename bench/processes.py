@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROC = Path("/proc")
 KB_PER_MB = 1e6 / 1024  # MB here are millions of bytes, the kernel counts 1024
+ENOUGH = 4
+"""So many processors are enough to give each of two groups its own."""
 PARENT = 1  # the field of stat(5) after the state
 
 
@@ -48,6 +54,18 @@ def children(pid: int, *, running: str) -> list[int]:
         if int(fields[PARENT]) == pid and running in command:
             found.append(int(entry.name))
     return found
+
+
+def keep_apart(some: Iterable[int], others: Iterable[int]) -> None:
+    """Give two groups of processes processors of their own, if there are enough of them."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < ENOUGH:
+        return
+    half = len(available) // 2
+    for pids, processors in ((some, available[:half]), (others, available[half:])):
+        for pid in pids:
+            for task in (PROC / str(pid) / "task").iterdir():
+                os.sched_setaffinity(int(task.name), processors)
 
 
 def machine() -> str:

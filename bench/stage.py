@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from support.agent import RunningAgent
 
-from bench.picture import AGENT_SETTINGS
+from bench.picture import SOURCE, agent_settings
 from bench.programs import READY, expect, program, tell
 from bench.stock_viewer import Line
 
@@ -109,7 +109,9 @@ class Stage:
 
         ``ice`` is what its configuration says about servers.
         """
-        with RunningAgent(self._broker, name=name, settings=AGENT_SETTINGS, ice=ice) as agent:
+        with RunningAgent(
+            self._broker, name=name, settings=agent_settings(SOURCE), ice=ice
+        ) as agent:
             yield agent
 
     @contextlib.asynccontextmanager
@@ -132,12 +134,15 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stock_camera(
-    *, servers: Sequence[dict[str, str]] = (), command: Sequence[str] = ()
+    *, command: Sequence[str] = (), **options: object
 ) -> AsyncIterator[StockCameraProcess]:
-    """Run the stock camera, resting; ``command`` runs it on another host, ``servers`` help it."""
+    """Run the stock camera, resting; ``command`` runs it on another host.
+
+    ``options`` are those of ``bench.stock_camera``.
+    """
     with tempfile.TemporaryDirectory(prefix="mqcam-bench-") as folder:
         path = str(Path(folder) / "socket")
-        arguments = (path, json.dumps(servers))
+        arguments = (path, json.dumps(options))
         async with program("bench.stock_camera", *arguments, command=command) as process:
             await expect(process, READY)
             yield StockCameraProcess(pid=process.pid, path=path)

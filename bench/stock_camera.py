@@ -2,8 +2,11 @@
 
 It shows the same pattern with the same encoder as the agent, with a keyframe each ``GOP`` frames as
 cameras have it. Everything else must be aiortc's own. Started as ``python -m bench.stock_camera
-SOCKET [SERVERS]``; offers come in and answers go out over that socket, a line of JSON each. The end
+SOCKET [OPTIONS]``; offers come in and answers go out over that socket, a line of JSON each. The end
 of standard input ends it.
+
+OPTIONS is an object: ``servers`` help it, with ``is_relayed`` it uses nothing else, ``picture`` is
+what it shows, and ``notes`` names a file for the moments at which pictures are handed over.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import asyncio
 import json
 import sys
 import threading
+import time
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +24,15 @@ from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
     RTCIceServer,
+    RTCIceTransportPolicy,
     RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
 )
 from mqcam_device.sources.selection import make_source
 
-from bench.picture import GOP, SOURCE
+from bench.notes import Notes
+from bench.picture import GOP, PICTURES, SOURCE
 from bench.programs import READY, standard_input
 
 if TYPE_CHECKING:
@@ -69,11 +75,23 @@ class PacketTrack(MediaStreamTrack):
 class StockCamera:
     """One source, one track and one peer connection per viewer."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, servers: Sequence[dict[str, str]]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        servers: Sequence[dict[str, str]] = (),
+        is_relayed: bool = False,
+        picture: str = "",
+        notes: str = "",
+    ) -> None:
         self._loop = loop
-        self._servers = servers
+        policy = RTCIceTransportPolicy.RELAY if is_relayed else RTCIceTransportPolicy.ALL
+        self._configuration = RTCConfiguration(
+            iceServers=[RTCIceServer(**each) for each in servers], iceTransportPolicy=policy
+        )
         self._tracks: set[PacketTrack] = set()
-        self._source = make_source(SOURCE)
+        self._source = make_source(PICTURES[picture] if picture else SOURCE)
+        self._notes = Notes(notes) if notes else None
         self._since_keyframe = 0
         self._encoder_thread = 0
 
@@ -87,9 +105,7 @@ class StockCamera:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one viewer until it hangs up."""
-        connection = RTCPeerConnection(
-            RTCConfiguration(iceServers=[RTCIceServer(**each) for each in self._servers])
-        )
+        connection = RTCPeerConnection(self._configuration)
         track = PacketTrack()
         try:
             while line := await reader.readline():
@@ -135,6 +151,8 @@ class StockCamera:
         self._loop.call_soon_threadsafe(self._publish, unit)
 
     def _publish(self, unit: AccessUnit) -> None:
+        if self._notes is not None:
+            self._notes.add(unit.captured_ns, time.monotonic_ns())
         for track in self._tracks:
             track.put(unit)
 
@@ -143,9 +161,9 @@ def _ignore_state(_state: SourceState, _info: StreamInfo | None, _text: str) -> 
     """Do nothing: the pattern always runs."""
 
 
-async def run(path: str, servers: Sequence[dict[str, str]]) -> None:
+async def run(path: str, options: str = "{}") -> None:
     """Serve on a socket until standard input ends."""
-    camera = StockCamera(asyncio.get_running_loop(), servers)
+    camera = StockCamera(asyncio.get_running_loop(), **json.loads(options))
     camera.start()
     lines = await standard_input()
     async with await asyncio.start_unix_server(camera.serve, path):
@@ -155,4 +173,4 @@ async def run(path: str, servers: Sequence[dict[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], json.loads(sys.argv[2]) if len(sys.argv) > 2 else []))  # noqa: PLR2004
+    asyncio.run(run(*sys.argv[1:]))

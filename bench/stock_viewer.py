@@ -94,3 +94,8 @@ class StockViewer:
         if not isinstance(frame, VideoFrame):
             raise TypeError("a video track gave something else than a picture")
         return frame
+
+    async def received_bytes(self) -> int:
+        """Return what came over the transport so far."""
+        report = await self._connection.getReceivers()[0].getStats()
+        return sum(each.bytesReceived for each in report.values() if each.type == "transport")

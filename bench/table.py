@@ -19,7 +19,7 @@ FINE_BELOW = 10.0
 
 
 def draw(figures: Sequence[Figure]) -> str:
-    """Return the table: medians, the range of ours, stock in the same run, the limit."""
+    """Return the table: values, the range of ours, stock in the same run, the limit."""
     rows = [HEADINGS, *(row(figure) for figure in figures)]
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(HEADINGS))]
     lines = [
@@ -32,15 +32,24 @@ def draw(figures: Sequence[Figure]) -> str:
 def row(figure: Figure) -> tuple[str, ...]:
     """Return the cells of one figure, as many as there are headings."""
     span = f"({number(min(figure.ours))}..{number(max(figure.ours))}, n={len(figure.ours)})"
-    stock, ratio, limit = figure.stock_median, figure.ratio, figure.limit
+    stock, ratio = figure.stock_value, figure.ratio
     return (
         figure.name,
-        f"{with_unit(figure.median, figure.unit)} {span}",
+        f"{with_unit(figure.value, figure.unit)} {span}",
         NOTHING if stock is None else with_unit(stock, figure.unit),
         NOTHING if ratio is None else f"{ratio:.2f}",
-        NOTHING if limit is None else f"<= {with_unit(limit, figure.unit)}",
+        what_is_wanted(figure),
         figure.verdict.value,
     )
+
+
+def what_is_wanted(figure: Figure) -> str:
+    """Return what the figure must reach."""
+    if figure.ratio_limit is not None:
+        return f"<= {figure.ratio_limit:.2f} x stock"
+    if figure.floor is not None:
+        return f">= {with_unit(figure.floor, figure.unit)}"
+    return NOTHING if figure.limit is None else f"<= {with_unit(figure.limit, figure.unit)}"
 
 
 def with_unit(value: float, unit: str) -> str:
@@ -63,11 +72,14 @@ def as_json(figures: Sequence[Figure]) -> list[dict[str, object]]:
             "unit": figure.unit,
             "ours": list(figure.ours),
             "stock": list(figure.stock),
-            "median": figure.median,
+            "share": figure.share,
+            "value": figure.value,
             "noise": figure.noise,
-            "stock_median": figure.stock_median,
+            "stock_value": figure.stock_value,
             "ratio": figure.ratio,
             "limit": figure.limit,
+            "floor": figure.floor,
+            "ratio_limit": figure.ratio_limit,
             "verdict": figure.verdict.value,
         }
         for figure in figures

@@ -25,7 +25,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def programs() -> Iterator[Programs]:
+def programs() -> Iterator[Programs[Apart]]:
     """Broker and TURN server on a host in the middle; camera and viewer reach only that."""
     with Apart() as network, Programs(network) as made:
         made.start_broker(network.middle, network.middle_address)
@@ -38,7 +38,9 @@ def programs() -> Iterator[Programs]:
     ["turn:{address}", "turn:{address}?transport=tcp", "turns:{address}"],
     ids=["udp", "tcp", "tls"],
 )
-def test_a_relay_that_the_camera_lends_carries_the_video(programs: Programs, url: str) -> None:
+def test_a_relay_that_the_camera_lends_carries_the_video(
+    programs: Programs[Apart], url: str
+) -> None:
     network = programs.network
     programs.start_camera(network.camera, lent(network.middle_address, url))
     code, report, errors = programs.probe(network.viewer, 1)
@@ -48,7 +50,7 @@ def test_a_relay_that_the_camera_lends_carries_the_video(programs: Programs, url
     assert report["first_frame_ms"] < FIRST_FRAME_MS
 
 
-def test_without_a_relay_the_viewer_is_told_what_is_missing(programs: Programs) -> None:
+def test_without_a_relay_the_viewer_is_told_what_is_missing(programs: Programs[Apart]) -> None:
     network = programs.network
     programs.start_camera(network.camera)
     code, _, errors = programs.probe(network.viewer, 1)
@@ -57,7 +59,7 @@ def test_without_a_relay_the_viewer_is_told_what_is_missing(programs: Programs) 
     assert "docs/away.md" in errors
 
 
-def test_a_locked_relay_is_named(programs: Programs) -> None:
+def test_a_locked_relay_is_named(programs: Programs[Apart]) -> None:
     network = programs.network
     (programs.folder / "turn-password").write_text("wrong\n")
     programs.start_camera(network.camera, lent(network.middle_address, "turn:{address}"))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.ice import IceSettings
-from support.namespaces import Host, SlowLine, TwoHosts, drop_new, has_firewall, is_available
+from support.namespaces import Host, TwoHosts, drop_new, has_firewall, is_available
+from support.star import SlowLine
 from support.trickling import Pair
 
 if TYPE_CHECKING:

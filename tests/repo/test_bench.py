@@ -63,6 +63,43 @@ def test_a_ratio_is_of_medians_and_absent_without_stock(figures: ModuleType) -> 
     assert figure(figures, SPREAD).ratio is None
 
 
+@pytest.mark.parametrize(
+    ("ours", "limits", "verdict"),
+    [
+        ((25.0,), {"ratio_limit": 0.3}, "MET"),
+        ((35.0,), {"ratio_limit": 0.3}, "NOT_MET"),
+        ((30.0, 31.0, 35.0), {"ratio_limit": 0.3}, "WITHIN_NOISE"),
+        ((5.0,), {"floor": 5.0}, "MET"),
+        ((4.9,), {"floor": 5.0}, "NOT_MET"),
+        ((3.0, 4.9, 8.0), {"floor": 5.0}, "WITHIN_NOISE"),
+    ],
+)
+def test_a_limit_may_be_a_part_of_stock_or_the_least(
+    figures: ModuleType, ours: tuple[float, ...], limits: dict[str, float], verdict: str
+) -> None:
+    measured = figure(figures, ours, stock=(100.0, 100.0, 100.0), **limits)
+
+    assert measured.verdict.name == verdict
+
+
+def test_a_figure_may_be_the_value_that_nine_of_ten_stay_below(figures: ModuleType) -> None:
+    samples = tuple(map(float, range(101)))
+    measured = figure(figures, samples, stock=(180.0,), share=0.9, limit=80.0)
+
+    assert (measured.value, measured.ratio) == (90.0, 0.5)
+    assert measured.noise == pytest.approx(5.8, abs=0.1)
+    assert measured.verdict is figures.Verdict.NOT_MET
+
+
+def test_ratios_and_least_values_are_shown_as_such(figures: ModuleType, table: ModuleType) -> None:
+    rows = [
+        figure(figures, (30.0,), stock=(100.0,), ratio_limit=0.3),
+        figure(figures, (5.0,), floor=5.0),
+    ]
+
+    assert [table.what_is_wanted(each) for each in rows] == ["<= 0.30 x stock", ">= 5 ms"]
+
+
 def test_the_table_shows_median_range_stock_ratio_limit_and_verdict(
     figures: ModuleType, table: ModuleType
 ) -> None:

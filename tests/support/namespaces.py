@@ -6,12 +6,10 @@ It must not know what runs on the hosts. Needs root and iproute2, a firewall als
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -170,49 +168,6 @@ class Apart:
         traceback: TracebackType | None,
     ) -> None:
         for host in (self.camera, self.viewer, self.middle):
-            ip("netns", "delete", host)
-
-
-class SlowLine:
-    """Two hosts with a long line between them: each packet takes ``delay_ms`` one way."""
-
-    def __init__(self, delay_ms: float) -> None:
-        self._hosts = TwoHosts()
-        self._delay_ms = delay_ms
-        self.camera, self.viewer = self._hosts.camera, self._hosts.viewer
-        self.camera_address = self._hosts.camera_address
-        self.viewer_address = self._hosts.viewer_address
-        self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        for host in (self.camera, self.viewer):
-            ip("netns", "add", host)
-            ip("-n", host, "link", "set", "lo", "up")
-            ip("-n", host, "tuntap", "add", "mode", "tun", "name", INTERFACE)
-        program = Path(__file__).with_name("delayline.py")
-        self._process = subprocess.Popen(
-            [sys.executable, str(program), self.camera, self.viewer, str(self._delay_ms)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
-        self._hosts.give_addresses()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.communicate(timeout=TIMEOUT_S)
-            self._process.kill()
-            self._process.wait()
-        for host in (self.camera, self.viewer):
             ip("netns", "delete", host)
 
 
