@@ -48,6 +48,14 @@ class VideoSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendingSettings:
+    """What viewers together may cost the network that the camera is in."""
+
+    uplink_max_bps: Annotated[int, Range(100_000, 1_000_000_000, "bit/s")] | None = None
+    """All that goes out as video, headers included; None: as much as the paths carry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IceServerSettings:
     """One STUN or TURN server, under all of its addresses."""
 
@@ -100,6 +108,7 @@ class DeviceSettings:
     credentials: Path
     source: PatternSource | FilmSource = field(default_factory=PatternSource)
     video: VideoSettings = field(default_factory=VideoSettings)
+    sending: SendingSettings = field(default_factory=SendingSettings)
     max_viewers: Annotated[int, Range(1, 64, "viewers")] = 8
     ice: IceSettings = field(default_factory=IceSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,13 @@ import pytest
 from mqcam.h264 import SPS, iterate_nals, nal_type, parse_sps
 from mqcam_device.capture import wire
 from mqcam_device.capture.build import build_name
-from mqcam_device.media import AccessUnit, SourceSettings, SourceState
+from mqcam_device.media import LOW, MAIN, AccessUnit, SourceSettings, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SMALL = SourceSettings(width=320, height=240, bitrate_bps=300_000, label="test")
+HD = SourceSettings(width=1280, height=720, bitrate_bps=1_500_000, label="test")
 DEADLINE_S = 10.0
 
 
@@ -280,9 +282,73 @@ def test_a_signal_to_the_whole_group_is_the_agents_to_answer(child: Child, numbe
 
 def test_a_layer_that_is_not_encoded_is_ignored(child: Child) -> None:
     child.start()
-    child.send(wire.Activate(active=True, layer="low"), wire.Keyframe(layer="low"))
+    child.send(wire.Activate(active=True, layer="tiny"), wire.Keyframe(layer="tiny"))
+    child.send(wire.Bitrate(bitrate_bps=100_000, layer="tiny"))
     child.send(wire.Activate(active=True))
     assert child.receive_unit().layer == "main"
+
+
+def test_the_low_layer_shows_every_second_picture_of_main(child: Child) -> None:
+    """It begins with a keyframe, has numbers of its own and main's moments."""
+    state = child.start(HD)
+    assert state.info is not None
+    assert [layer.name for layer in state.info.layers] == [MAIN, LOW]
+    child.send(wire.Activate(active=True), wire.Activate(active=True, layer=LOW))
+    units = [child.receive_unit() for _ in range(90)]
+    main = [unit for unit in units if unit.layer == MAIN]
+    low = [unit for unit in units if unit.layer == LOW]
+    assert [unit.seq for unit in main] == list(range(len(main)))
+    assert [unit.seq for unit in low] == list(range(len(low)))
+    assert [unit.seq for unit in low if unit.keyframe] == [0]
+    assert len(low) == pytest.approx(len(main) / 2, abs=3)
+    assert {unit.captured_ns for unit in low} <= {unit.captured_ns for unit in main}
+    assert size_of(main[0]) == (1280, 720)
+    assert size_of(low[0]) == (640, 360)
+
+
+def test_a_layer_is_encoded_only_while_it_is_active(child: Child) -> None:
+    child.start(HD)
+    child.send(wire.Activate(active=True, layer=LOW))
+    assert {child.receive_unit().layer for _ in range(5)} == {LOW}
+    child.send(wire.Activate(active=True))
+    child.receive_until(lambda m: isinstance(m, AccessUnit) and m.layer == MAIN and m.keyframe)
+    child.send(wire.Activate(active=False, layer=LOW), wire.Framerate(fps=20))
+    child.receive_until(lambda m: isinstance(m, wire.State))  # the child has read both
+    assert {child.receive_unit().layer for _ in range(10)} == {MAIN}
+    child.send(wire.Activate(active=True, layer=LOW))
+    again = child.receive_until(lambda m: isinstance(m, AccessUnit) and m.layer == LOW)
+    assert isinstance(again, AccessUnit)
+    assert again.keyframe
+
+
+def test_a_keyframe_is_of_the_layer_that_was_asked(child: Child) -> None:
+    child.start(HD)
+    child.send(wire.Activate(active=True), wire.Activate(active=True, layer=LOW))
+    for _ in range(6):
+        child.receive_unit()
+    child.send(wire.Keyframe(layer=LOW))
+    units: list[AccessUnit] = []
+    while not (units and units[-1].keyframe):
+        units.append(child.receive_unit())
+    units += [child.receive_unit() for _ in range(6)]
+    assert [unit.layer for unit in units if unit.keyframe] == [LOW]
+
+
+def test_a_bit_rate_is_that_of_the_layer_that_was_asked(child: Child) -> None:
+    child.start(HD)
+    child.send(wire.Bitrate(bitrate_bps=100_000, layer=LOW))
+    child.send(wire.Activate(active=True), wire.Activate(active=True, layer=LOW))
+    units = [child.receive_unit() for _ in range(90)]
+    bits = Counter[str]()
+    for unit in units:
+        bits[unit.layer] += 8 * len(unit.data)
+    assert bits[LOW] / 2 <= 150_000
+    assert bits[MAIN] / 2 >= 1_000_000
+
+
+def size_of(unit: AccessUnit) -> tuple[int, int]:
+    sps = next(nal for nal in iterate_nals(unit.data) if nal_type(nal) == SPS)
+    return parse_sps(sps).width, parse_sps(sps).height
 
 
 def test_started_by_hand_it_says_who_starts_it() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam_device.capture.process import CaptureProcess, CaptureTimings
-from mqcam_device.media import MAIN, AccessUnit, SourceSettings, SourceState, StreamInfo
+from mqcam_device.media import LOW, MAIN, AccessUnit, SourceSettings, SourceState, StreamInfo
 from support.films import make_audio_only, make_film
 
 if TYPE_CHECKING:
@@ -135,6 +135,41 @@ async def test_a_killed_child_is_replaced_and_does_as_the_former() -> None:
         assert listener.states[-1][1] is not None
         gap_ns = listener.units[-1].captured_ns - listener.units[-2].captured_ns
         assert gap_ns == pytest.approx(100_000_000, rel=0.4)
+
+
+async def test_a_killed_child_comes_back_with_both_layers_as_wished() -> None:
+    async with running(replace(SMALL, width=1280, height=720)) as (process, listener):
+        process.set_active(MAIN, True)
+        process.set_bitrate(150_000, LOW)
+        process.set_active(LOW, True)
+        await listener.until(lambda: {unit.layer for unit in listener.units} == {MAIN, LOW})
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        await listener.until(lambda: listener.count(SourceState.STALLED) == 1)
+        before = len(listener.units)
+        await listener.until(lambda: len(listener.units) >= before + 90)
+    for layer in (MAIN, LOW):
+        units = [unit for unit in listener.units if unit.layer == layer]
+        assert [unit.seq for unit in units] == list(range(len(units)))
+        since = [unit for unit in listener.units[before:] if unit.layer == layer]
+        assert [unit.keyframe for unit in since] == [True] + [False] * (len(since) - 1)
+    rate_bps = sum(len(unit.data) for unit in since) * 8 / (len(since) / 15)
+    assert rate_bps <= 200_000
+
+
+async def test_a_film_has_a_low_layer(tmp_path: Path) -> None:
+    path = make_film(tmp_path / "film.mp4", width=800, height=600, at_ms=range(0, 1000, 40))
+    async with running(SourceSettings(kind="film", path=str(path))) as (process, listener):
+        process.set_active(MAIN, True)
+        process.set_active(LOW, True)
+        await listener.until_units(60)
+    info = next(info for _, info, _ in listener.states if info is not None)
+    low = info.layers[1]
+    assert (low.width, low.height, low.fps_max) == (480, 360, 12.5)
+    taken = [unit for unit in listener.units if unit.layer == LOW]
+    moments = {unit.captured_ns for unit in listener.units if unit.layer == MAIN}
+    assert len(taken) == pytest.approx(20, abs=4)
+    assert {unit.captured_ns for unit in taken} <= moments
 
 
 async def test_a_child_that_keeps_dying_is_reported_as_failed(

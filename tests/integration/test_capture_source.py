@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import av
 import pytest
 from mqcam.errors import SourceError
-from mqcam_device.media import AccessUnit, SourceSettings, SourceState, StreamInfo
+from mqcam_device.media import LOW, AccessUnit, SourceSettings, SourceState, StreamInfo
 from mqcam_device.sources.encoded import EncodedSource
 from mqcam_device.sources.pattern import Pattern
 from mqcam_device.sources.selection import make_source
@@ -148,6 +148,9 @@ def test_rates_are_moved_into_their_range() -> None:
     source = make_source(SMALL)
     assert source.set_bitrate(1) == 100_000
     assert source.set_bitrate(10**9) == SMALL.max_bitrate_bps
+    assert source.set_bitrate(1, LOW) == 100_000
+    assert source.set_bitrate(10**9, LOW) == 400_000
+    assert source.set_bitrate(200_000, "tiny") == 0
     assert source.set_framerate(0) == 1
     assert source.set_framerate(1000) == 120
     assert source.stop(DEADLINE_S)
@@ -163,3 +166,33 @@ def test_a_bit_rate_set_while_paused_holds_later() -> None:
         sizes = [len(units.get(timeout=DEADLINE_S).data) for _ in range(30)]
     assert first.keyframe
     assert sum(sizes[15:]) * 8 * 2 < 200_000
+
+
+def test_a_source_draws_for_the_low_layer_alone_and_rests_with_it() -> None:
+    raw, units = Brittle(), Units()
+    source = EncodedSource(raw, SMALL)
+    with started(source, units.put):
+        source.resume(LOW)
+        first = units.get(timeout=DEADLINE_S)
+        assert (first.layer, first.keyframe) == (LOW, True)
+        source.pause(LOW)
+        time.sleep(0.1)  # three pictures long
+        count = raw.read_count
+        time.sleep(0.1)
+        assert raw.read_count == count
+
+
+def test_a_low_layer_of_a_low_frame_rate_keeps_it() -> None:
+    source, units = make_source(SMALL), Units()
+    states: States
+    with started(source, units.put) as states:
+        source.resume(LOW)
+        units.get(timeout=DEADLINE_S)
+        source.set_framerate(10)
+        _, info, _ = states.get(timeout=DEADLINE_S)
+        assert info is not None
+        assert [layer.fps_max for layer in info.layers] == [10, 10]
+        while not units.get(timeout=DEADLINE_S).keyframe:
+            pass
+        moments = [units.get(timeout=DEADLINE_S).captured_ns for _ in range(3)]
+    assert (moments[2] - moments[0]) / 1e6 == pytest.approx(200, abs=60)

@@ -66,9 +66,10 @@ class Thinning:
 
     def takes(self, captured_ns: int, *, is_wanted: bool = False) -> bool:
         """Return whether the picture of this moment goes on; ``is_wanted`` says that it must."""
-        if captured_ns < self._due_ns - self._early_ns and not is_wanted:
+        late_ns = captured_ns - self._due_ns
+        if late_ns < -self._early_ns and not is_wanted:
             return False
-        is_in_time = abs(captured_ns - self._due_ns) <= self._period_ns / 2
+        is_in_time = -self._early_ns <= late_ns <= self._period_ns / 2
         self._due_ns = (self._due_ns if is_in_time else captured_ns) + self._period_ns
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from mqcam_device.hub import MOVE_TRIES
 from mqcam_device.media import LOW, MAIN
 from support.hubs import Encoders, Rig, Viewer
+
+if TYPE_CHECKING:
+    from mqcam_device.media import AccessUnit
 
 MOVE_S = 2.0
 
@@ -181,6 +185,30 @@ def test_a_viewer_that_refuses_a_unit_gets_nothing_before_the_next_keyframe(
     rig.publish()
     assert viewer.seqs == [0, 1, 4, 5]
     assert other.seqs == [1, 2, 3, 4, 5]
+
+
+def test_a_viewer_that_refuses_what_is_replayed_gets_not_the_rest_of_it(rig: Rig) -> None:
+    class Wakening(Viewer):
+        def send(self, unit: AccessUnit) -> bool:
+            self.is_full = not self.refused
+            return super().send(unit)
+
+    rig.hub.expect("a")
+    rig.publish(keyframe=True)
+    rig.publish()
+    joining = Wakening()
+    rig.hub.attach("a", joining)
+    assert [unit.seq for unit in joining.refused] == [0]
+    assert joining.seqs == []
+
+
+def test_a_moving_viewer_asks_for_the_keyframe_that_it_waits_for(rig: Rig, viewer: Viewer) -> None:
+    rig.hub.move("a", LOW)
+    rig.publish()
+    rig.advance(0.4)
+    rig.hub.request_keyframe("a")
+    assert rig.asked == [(101.4, LOW)]
+    assert viewer.seqs == [0, 1]
 
 
 def test_a_viewer_that_stays_full_may_cause_two_keyframes_and_then_one_each_two_seconds(

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from mqcam_device.capture import wire
 from mqcam_device.capture.outbox import MAX_BYTES, MAX_UNITS, Outbox
-from mqcam_device.media import AccessUnit
+from mqcam_device.media import LOW, MAIN, AccessUnit
 
 
-def unit(seq: int, *, keyframe: bool = False, size: int = 10) -> AccessUnit:
-    return AccessUnit(bytes(size), 0, keyframe, seq)
+def unit(seq: int, *, keyframe: bool = False, size: int = 10, layer: str = MAIN) -> AccessUnit:
+    return AccessUnit(bytes(size), 0, keyframe, seq, layer)
 
 
 def take(outbox: Outbox, count: int) -> list[int | wire.Message | None]:
@@ -50,3 +50,24 @@ def test_after_closing_messages_go_out_and_units_do_not() -> None:
     outbox.close()
     assert outbox.take() == wire.Dropped(units=1)
     assert outbox.take() is None
+
+
+def test_a_torn_layer_does_not_tear_the_other() -> None:
+    asked: list[str] = []
+    outbox = Outbox(asked.append)
+    for seq in range(MAX_UNITS):
+        outbox.put(unit(seq, keyframe=seq == 0))
+    outbox.put(unit(0, keyframe=True, layer=LOW))
+    outbox.put(unit(MAX_UNITS, keyframe=True))
+    for _ in range(MAX_UNITS):
+        outbox.take()
+    assert sorted(asked) == [LOW, MAIN]
+    outbox.put(unit(1, layer=LOW))
+    outbox.put(unit(MAX_UNITS + 1, keyframe=True))
+    outbox.put(unit(2, keyframe=True, layer=LOW))
+    assert take(outbox, 4) == [
+        wire.Dropped(units=1),
+        wire.Dropped(units=2, layer=LOW),
+        MAX_UNITS + 1,
+        2,
+    ]

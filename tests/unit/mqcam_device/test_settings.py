@@ -75,12 +75,22 @@ def test_size_is_written_with_an_x(tmp_path: Path) -> None:
     assert load_settings(path).video.size == Size(width=640, height=480)
 
 
+def test_the_uplink_has_no_bound_unless_one_is_named(tmp_path: Path) -> None:
+    assert load_settings(written(tmp_path, "credentials: c")).sending.uplink_max_bps is None
+    text = "credentials: c\nsending: {uplink_max_bps: 4_000_000}"
+    assert load_settings(written(tmp_path, text)).sending.uplink_max_bps == 4_000_000
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("video: {bitrate_bps: 5_000_000}", "2:22: video.bitrate_bps: is above max_bitrate_bps"),
         ("video: {max_bitrate_bps: 100000}", "2:8: video.bitrate_bps: is above max_bitrate_bps"),
         ("video: {fps: 61}", "expected 1 to 60 frames per second, got 61"),
+        (
+            "sending: {uplink_max_bps: 99999}",
+            "expected 100000 to 1000000000 bit/s, got 99999",
+        ),
         ("max_viewers: 0", "expected 1 to 64 viewers, got 0"),
         ("source: {kind: camera}", "expected one of pattern, film"),
         ("source: {kind: film}", "source.path: is missing"),

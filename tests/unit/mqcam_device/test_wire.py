@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.errors import LocalProtocolError
 from mqcam_device.capture import wire
-from mqcam_device.media import AccessUnit, SourceSettings, SourceState, StreamInfo
+from mqcam_device.media import AccessUnit, LayerInfo, SourceSettings, SourceState, StreamInfo
 
 INFO = StreamInfo(
     width=1280,
@@ -20,6 +20,19 @@ INFO = StreamInfo(
     can_force_keyframe=True,
     bitrate_range_bps=(100_000, 4_000_000),
     encoder="libx264",
+    smaller=(
+        LayerInfo(
+            name="low",
+            width=640,
+            height=360,
+            fps_min=4.0,
+            fps_max=15.0,
+            bitrate_range_bps=(100_000, 400_000),
+        ),
+        LayerInfo(
+            name="tiny", width=160, height=90, fps_min=1.0, fps_max=5.0, bitrate_range_bps=None
+        ),
+    ),
 )
 MESSAGES: list[wire.Message] = [
     wire.Hello(version=wire.VERSION, build="0.1.0"),
@@ -79,6 +92,8 @@ def test_garbage_is_refused_as_a_broken_protocol(data: bytes) -> None:
         b'{"state": "asleep", "info": null, "text": ""}',
         b'{"state": "running", "info": 5, "text": ""}',
         b'{"state": "running", "info": {"width": 1, "bitrate_range_bps": 3}, "text": ""}',
+        b'{"state": "running", "info": {"smaller": 3, "bitrate_range_bps": null}, "text": ""}',
+        b'{"state": "running", "info": {"smaller": [{}], "bitrate_range_bps": null}, "text": ""}',
         b"[" * 5000,
     ],
 )
@@ -92,6 +107,13 @@ def test_a_record_of_another_shape_is_refused(body: bytes) -> None:
 def test_an_absurd_length_is_refused_before_anything_is_kept(length: int) -> None:
     with pytest.raises(LocalProtocolError, match="claims"):
         list(wire.Decoder().feed(struct.pack("!I", length)))
+
+
+def test_the_layers_of_a_stream_begin_with_main() -> None:
+    assert [layer.name for layer in INFO.layers] == ["main", "low", "tiny"]
+    main = INFO.layers[0]
+    assert (main.width, main.height, main.fps_max) == (1280, 720, 30.0)
+    assert main.bitrate_range_bps == (100_000, 4_000_000)
 
 
 def test_a_monstrous_unit_is_not_sent() -> None:
