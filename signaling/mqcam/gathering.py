@@ -25,6 +25,7 @@ from mqcam.candidates import Refusal, format_candidate, parse_candidate
 from mqcam.log import fields
 from mqcam.private import PrivateName
 from mqcam.relay import allocate
+from mqcam.repetition import repeated
 from mqcam.resolver import Resolver
 from mqcam.servers import TARGET_LIMIT, Target, targets
 
@@ -229,7 +230,8 @@ class Gathering:
 
     async def _ask_from(self, socket: StunProtocol, server: tuple[str, int]) -> Outcome:
         request = Message(message_method=Method.BINDING, message_class=Class.REQUEST)
-        response, source = await socket.request(request, server)
+        async with repeated(lambda: socket.send_stun(request, server)):
+            response, source = await socket.request(request, server)
         mapped = response.attributes.get("XOR-MAPPED-ADDRESS")
         if mapped is None or source != server:
             raise _LiedError

@@ -274,9 +274,7 @@ class IcePath:
             return candidate
         # A check may overtake the candidate that says what its address is (RFC 8838 section 11):
         # without it a relay looks like a direct path, for as long as the session lasts.
-        if self._is_settled and not self.gatherer.ice.is_only_reflexive(
-            candidate.ip, candidate.port
-        ):
+        if self._is_settled and not self._is_wanted_late(candidate):
             return Refusal.LATE
         if self._remote_count >= REMOTE_CANDIDATE_LIMIT:
             return Refusal.TOO_MANY
@@ -287,6 +285,11 @@ class IcePath:
                 return Refusal.TOO_MANY
             self._name_count += 1
         return candidate
+
+    def _is_wanted_late(self, candidate: RTCIceCandidate) -> bool:
+        checks = self.gatherer.ice
+        is_better = candidate.type != "relay" and checks.is_looking_for_better
+        return is_better or checks.is_only_reflexive(candidate.ip, candidate.port)
 
     async def _add(self, candidate: RTCIceCandidate) -> None:
         if is_mdns_name(candidate.ip):
