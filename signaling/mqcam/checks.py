@@ -23,6 +23,7 @@ from aioice.ice import (
 from aioice.stun import TransactionError
 
 from mqcam.private import PrivateName
+from mqcam.repetition import repeated
 from mqcam.retransmission import Repeats
 
 if TYPE_CHECKING:
@@ -523,6 +524,17 @@ class Checks(aioice.Connection):
         self._own_tasks.add(task)
         task.add_done_callback(self._own_tasks.discard)
         return task
+
+
+async def ask(
+    socket: aioice.ice.StunProtocol, request: Message, server: tuple[str, int]
+) -> tuple[Message, tuple[str, int]]:
+    """Ask a STUN server, repeatedly; return what it says and who said it.
+
+    Raises aioice's TransactionError after half a minute, or when the server refuses.
+    """
+    async with repeated(lambda: socket.send_stun(request, server)):
+        return await socket.request(request, server)
 
 
 def is_relayed(pair: CandidatePair) -> bool:
