@@ -23,6 +23,7 @@ from aioice.ice import (
 from aioice.stun import TransactionError
 
 from mqcam.private import PrivateName
+from mqcam.repetition import repeated
 from mqcam.retransmission import Repeats
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ PACE_S: Final = 0.02
 """The wait between two checks (Ta of RFC 8445 section 14)."""
 AMBIGUOUS_AFTER_S: Final = 0.5
 """An answer later than this may be one to aioice's own repeat: it tells no round trip."""
+UNCHECKED: Final = (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
 BETTER_PATH_S: Final = 2.0
 """After what is, or may be, a relay has won, checks of direct pairs may take over for this long."""
 
@@ -138,6 +140,12 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module="aioice.ice",
+        path="StunProtocol.send_stun",
+        parameters=("self", "message", "addr"),
+        reason="repeats a question to a STUN server",
+    ),
+    PrivateName(
+        module="aioice.ice",
         path="Connection._pair_remote_candidate",
         parameters=("self", "remote_candidate"),
         reason="pairs a late local candidate",
@@ -150,9 +158,9 @@ PRIVATE_NAMES: Final = (
     ),
     PrivateName(
         module="aioice.ice",
-        path="Connection._check_periodic",
-        parameters=("self",),
-        reason="starts the next check",
+        path="Connection.check_start_task",
+        parameters=("self", "pair"),
+        reason="starts the next check; stock's way to it starts none once a relay has won",
     ),
     PrivateName(
         module="aioice.ice",
@@ -198,6 +206,7 @@ class Checks(aioice.Connection):
         self._own_tasks: set[asyncio.Task[None]] = set()
         self._repeats: dict[CandidatePair, Repeats] = {}
         self._is_turn_of_repeats = False
+        self._is_settled = False
         self._round_trips_s: dict[CandidatePair, float] = {}
 
     # local candidates
@@ -334,15 +343,22 @@ class Checks(aioice.Connection):
 
     def _check_next(self) -> bool:
         # In turns: neither may a lost check wait for many others to begin, nor the reverse.
-        is_waiting = not self._check_list_done and any(
-            pair.state in (CandidatePair.State.WAITING, CandidatePair.State.FROZEN)
-            for pair in self._check_list
-        )
-        if (self._is_turn_of_repeats or not is_waiting) and self._repeat_next():
+        pair = self._next_waiting()
+        if (self._is_turn_of_repeats or pair is None) and self._repeat_next():
             self._is_turn_of_repeats = False
             return True
         self._is_turn_of_repeats = True
-        return is_waiting and self._check_periodic()
+        if pair is not None:
+            self.check_start_task(pair)
+        return pair is not None
+
+    def _next_waiting(self) -> CandidatePair | None:
+        """Return the best pair to begin with; once a relay has won, only a direct one will do."""
+        for state in UNCHECKED:
+            for pair in self._check_list:
+                if pair.state is state and not (self._check_list_done and is_relayed(pair)):
+                    return pair
+        return None
 
     def _repeat_next(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -379,6 +395,7 @@ class Checks(aioice.Connection):
         self._stop_checks(pacing)
 
     def _stop_checks(self, pacing: asyncio.Task[None]) -> None:
+        self._is_settled = True
         pacing.cancel()
         for pair in self._check_list:
             if pair.task is not None:
@@ -448,9 +465,22 @@ class Checks(aioice.Connection):
     def check_complete(self, pair: CandidatePair) -> None:
         """Take the outcome of a check; of two nominated pairs the better one carries the data."""
         before = self._nominated.get(COMPONENT)
+        unchecked = [each for each in self._check_list if each.state in UNCHECKED]
         super().check_complete(pair)
-        if before is not None and self._rank(before) > self._rank(self._nominated[COMPONENT]):
-            self._nominated[COMPONENT] = before
+        now = self._nominated.get(COMPONENT)
+        if before is not None and now is not None and self._rank(before) > self._rank(now):
+            now = self._nominated[COMPONENT] = before
+        if now is not None and is_relayed(now):
+            self._keep_direct(unchecked)
+
+    def _keep_direct(self, unchecked: list[CandidatePair]) -> None:
+        """Put back what stock drops when any pair is nominated: it would make a relay stick."""
+        for pair in unchecked:
+            if pair not in self._check_list and not is_relayed(pair):
+                pair.task = None  # cancelled, if it was about to begin
+                self._check_list.append(pair)
+        self.sort_check_list()
+        self.note_news()
 
     def _rank(self, pair: CandidatePair) -> tuple[bool, int]:
         priority = candidate_pair_priority(
@@ -459,6 +489,12 @@ class Checks(aioice.Connection):
         return not is_relayed(pair), priority
 
     # the outcome
+
+    @property
+    def is_looking_for_better(self) -> bool:
+        """Tell whether a relay carries the data and a direct path may still take over."""
+        pair = self.nominated_pair()
+        return pair is not None and is_relayed(pair) and not self._is_settled
 
     @property
     def rtt_s(self) -> float | None:
@@ -488,6 +524,17 @@ class Checks(aioice.Connection):
         self._own_tasks.add(task)
         task.add_done_callback(self._own_tasks.discard)
         return task
+
+
+async def ask(
+    socket: aioice.ice.StunProtocol, request: Message, server: tuple[str, int]
+) -> tuple[Message, tuple[str, int]]:
+    """Ask a STUN server, repeatedly; return what it says and who said it.
+
+    Raises aioice's TransactionError after half a minute, or when the server refuses.
+    """
+    async with repeated(lambda: socket.send_stun(request, server)):
+        return await socket.request(request, server)
 
 
 def is_relayed(pair: CandidatePair) -> bool:

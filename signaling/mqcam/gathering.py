@@ -22,6 +22,7 @@ from aioice.stun import Class, Message, Method, TransactionError, TransactionFai
 from aiortc.rtcicetransport import candidate_from_aioice
 
 from mqcam.candidates import Refusal, format_candidate, parse_candidate
+from mqcam.checks import ask
 from mqcam.log import fields
 from mqcam.private import PrivateName
 from mqcam.relay import allocate
@@ -188,14 +189,14 @@ class Gathering:
         self._on_end()
 
     async def _inquire(self, target: Target) -> None:
-        ask = self._ask_turn if target.url.is_relay else self._ask_stun
+        inquire = self._ask_turn if target.url.is_relay else self._ask_stun
         outcome = Outcome.ASKED
         try:
             async with asyncio.timeout(GATHER_LIMIT_S):
                 found = await self._resolver.resolve(
                     target.url.host, target.url.port, GATHER_LIMIT_S
                 )
-                outcome = await ask(target, [each for each in found if self._may_ask(each)])
+                outcome = await inquire(target, [each for each in found if self._may_ask(each)])
         except TimeoutError:
             pass
         except Exception as error:  # noqa: BLE001 - aioice raises anything on what a server sent
@@ -229,7 +230,7 @@ class Gathering:
 
     async def _ask_from(self, socket: StunProtocol, server: tuple[str, int]) -> Outcome:
         request = Message(message_method=Method.BINDING, message_class=Class.REQUEST)
-        response, source = await socket.request(request, server)
+        response, source = await ask(socket, request, server)
         mapped = response.attributes.get("XOR-MAPPED-ADDRESS")
         if mapped is None or source != server:
             raise _LiedError

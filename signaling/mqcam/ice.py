@@ -279,12 +279,15 @@ class IcePath:
     def _is_late(self, candidate: RTCIceCandidate) -> bool:
         """Tell whether a candidate comes too late to be of use.
 
-        One that was overtaken by its own check still says what its address is (RFC 8838 section
-        11): without it a relay would look like a direct path for the whole session.
+        A direct one may still take over from a relay. One that was overtaken by its own check says
+        what its address is (RFC 8838 section 11): without it a relay would look like a direct path
+        for the whole session.
         """
         if self._is_closed or not self._is_settled:
             return self._is_closed
-        return not self.gatherer.ice.is_only_reflexive(candidate.ip, candidate.port)
+        checks = self.gatherer.ice
+        is_better = candidate.type != "relay" and checks.is_looking_for_better
+        return not (is_better or checks.is_only_reflexive(candidate.ip, candidate.port))
 
     def _judge_name(self, candidate: RTCIceCandidate) -> RTCIceCandidate | Refusal:
         if self._settings.is_relay_only:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aioice import stun, turn
 
 from mqcam.private import PrivateName
+from mqcam.repetition import repeated
 
 if TYPE_CHECKING:
     import socket
@@ -58,6 +59,18 @@ PRIVATE_NAMES: Final = (
         path="TurnClientMixin.request_with_retry",
         parameters=("self", "request"),
         reason="where a server says how long its address lives",
+    ),
+    PrivateName(
+        module="aioice.turn",
+        path="TurnClientMixin.request",
+        parameters=("self", "request"),
+        reason="one question and its answer: the time in which it is repeated",
+    ),
+    PrivateName(
+        module="aioice.turn",
+        path="TurnClientMixin.send_stun",
+        parameters=("self", "message", "addr"),
+        reason="sends the repeat",
     ),
     PrivateName(
         module="aioice.turn",
@@ -109,7 +122,12 @@ class _Cautious(turn.TurnClientMixin):
 
 
 class UdpClient(_Cautious, turn.TurnClientUdpProtocol):
-    """A TURN client over UDP."""
+    """A TURN client over UDP, where a question may be lost."""
+
+    async def request(self, request: stun.Message) -> tuple[stun.Message, tuple[str, int]]:
+        """Ask the server, and again before stock would; a server knows a repeat by its number."""
+        async with repeated(lambda: self.send_stun(request, self.server)):
+            return await super().request(request)
 
 
 class TcpClient(_Cautious, turn.TurnClientTcpProtocol):

@@ -93,3 +93,15 @@ def allocated(relayed: tuple[str, int], *, lifetime_s: int = 600) -> Reply:
         return bytes(response)
 
     return reply
+
+
+def deaf_at_first(reply: Reply) -> Reply:
+    """Lose the first message of all, then answer."""
+    heard = 0
+
+    def late_reply(request: Message, addr: tuple[str, int]) -> bytes | None:
+        nonlocal heard
+        heard += 1
+        return None if heard == 1 else reply(request, addr)
+
+    return late_reply
