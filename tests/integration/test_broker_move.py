@@ -127,7 +127,7 @@ async def test_a_word_that_arrives_over_the_link_that_it_ends_is_obeyed() -> Non
         watched(settings(old.url), "owner") as owner,
     ):
         await mover.until_at(old)
-        mover.session._receive = lambda _: mover.whereabouts.obey(
+        mover.session._intake._receive = lambda _: mover.whereabouts.obey(
             OwnerState(number=1, brokers=(new.url,))
         )
         owner.session.send(Outgoing(topic="t", payload=b"go"))

@@ -118,13 +118,13 @@ async def test_a_receiver_that_fails_does_not_end_the_session() -> None:
         running_mosquitto() as broker,
         watched(settings(broker.url), topics=["a"]) as one,
     ):
-        healthy = one.session._receive
+        healthy = one.session._intake._receive
 
         def fail(_: Incoming) -> None:
-            one.session._receive = healthy
+            one.session._intake._receive = healthy
             raise LookupError("planted")
 
-        one.session._receive = fail
+        one.session._intake._receive = fail
         await one.session.send(Outgoing(topic="a", payload=b"1"))
         await one.session.send(Outgoing(topic="a", payload=b"2"))
         await one.until_received(1)

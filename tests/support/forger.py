@@ -19,6 +19,7 @@ from mqcam.trust.envelope import ViewerEnvelope, sealed, signed
 from mqcam.trust.keys import KEY_BYTES, SIGNATURE_BYTES, SealingKey, SigningKey, decode, encode
 from mqcam.trust.ownerstate import OwnerState, read_owner_state
 from mqcam.trust.signing import Purpose, sign
+from support.carried import carried
 from support.mutation import change_body, change_bytes, change_topic
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class ListeningEnvelope:
         levels = topic.split("/")
         reply_key = keys if isinstance(keys, SealingKey) else keys[levels[3], levels[-1]]
         draft = Draft(self._inner._identity, topic, body, recipient, reply_key)
-        self._forger.drafts.append(draft)
+        self._forger.overhear(draft)
         return payload
 
     def forget(self, topic: str) -> None:
@@ -86,13 +87,22 @@ class Forger:
 
     def __init__(self, random: Random, *, namespace: str, owner: SigningKey) -> None:
         self.drafts: deque[Draft] = deque(maxlen=DRAFTS_MAX)
+        self.carried: set[str] = set()
+        """The fields that the drafts held so far, see ``support.carried``."""
         self.authors: tuple[SigningKey, ...] = ()
         self.documents: dict[Purpose, tuple[str, str, SigningKey]] = {}
         """For each kind the text of a good one, its place and its holder."""
         self._random = random
         self._namespace = namespace
         self._owner = owner
-        self._state = OwnerState(number=3, revoked=("AAAAAAAA",), brokers=("mqtts://b:8883",))
+        self._state = OwnerState(
+            number=3, revoked=("AAAAAAAA",), brokers=("mqtts://b:8883",), ca="a certificate"
+        )
+
+    def overhear(self, draft: Draft) -> None:
+        """Take note of what somebody is about to sign."""
+        self.drafts.append(draft)
+        self.carried |= carried(draft.body)
 
     def message(self) -> Inbound:
         """Return something that was once said, with one thing wrong."""

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from support.carried import every_field
 from support.world import World
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Outcome:
     mutated: int
     connected: int
     refused: Counter[str] = field(repr=False)
+    carried: frozenset[str] = field(repr=False)
+    """The fields that the right messages held: only what is there can be made wrong."""
     blocks: tuple[int, ...]
     """Memory blocks in use, each time that the world had settled."""
 
@@ -69,6 +72,7 @@ def fuzz(seed: int, mutations: int) -> Outcome:
         mutated=world.mutated,
         connected=world.connected,
         refused=world.refused,
+        carried=frozenset(world.forger.carried),
         blocks=tuple(blocks),
     )
 
@@ -77,6 +81,7 @@ def judge(outcome: Outcome) -> None:
     """Fail unless the messages came far enough to prove something and left nothing behind."""
     assert outcome.understood > UNDERSTOOD
     assert outcome.connected > outcome.mutated * CONNECTED
+    assert outcome.carried >= every_field(), every_field() - outcome.carried
     assert outcome.refused.keys() >= REASONS, REASONS - outcome.refused.keys()
     grown = outcome.blocks[-1] - outcome.blocks[0]
     assert grown < BLOCKS_MAX, f"{grown} more blocks of memory: {outcome.blocks}"

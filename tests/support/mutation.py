@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from random import Random
 
 DEEP = 3000
@@ -52,7 +52,18 @@ ODD_VALUES: tuple[object, ...] = (
 )
 KINDS = ("status", "offer", "answer", "cand", "bye", "error", "pair", "paired", "gone", "hello")
 WORDS = ("stale-nonce", "unauthorized", "busy", "closed", "online", "offline", "revoked")
-NUMBERS = (b"1e999", b"-0", b"9" * 5000, b"NaN", b"Infinity", b"1.0", b"0x10", b"01")
+NUMBERS = (
+    b"1e999",
+    b"-0",
+    b"9" * 400,
+    b"-" + b"9" * 400,
+    b"9" * 5000,
+    b"NaN",
+    b"Infinity",
+    b"1.0",
+    b"0x10",
+    b"01",
+)
 
 
 def change_bytes(random: Random, data: bytes, other: bytes) -> bytes:
@@ -185,9 +196,19 @@ def _deep(random: Random, values: dict[str, Any]) -> bytes:
 
 
 def _number(random: Random, values: dict[str, Any]) -> bytes:
-    key = random.choice(list(values) or ["v"])
-    values[key] = "number"
+    """Write a number as no writer of ours would, also where only few bodies have one."""
+    place, key = random.choice(list(_numbers(values)) or [(values, "v")])
+    place[key] = "number"
     return _written(values).replace(b'"number"', random.choice(NUMBERS))
+
+
+def _numbers(place: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each object or list inside ``place`` that holds a number, and its key there."""
+    for key, inner in place.items() if isinstance(place, dict) else enumerate(place):
+        if isinstance(inner, dict | list):
+            yield from _numbers(inner)
+        elif isinstance(inner, int | float) and not isinstance(inner, bool):
+            yield place, key
 
 
 def _somewhere(random: Random, values: dict[str, Any]) -> tuple[Any, Any]:
@@ -232,5 +253,6 @@ _BODY_CHANGES: tuple[Callable[[Random, dict[str, Any]], bytes], ...] = (
     _unknown,
     _twice,
     _deep,
+    _number,
     _number,
 )

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from mqcam.errors import DocumentRefused
+from mqcam.protocol.codec import encode
 from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import (
@@ -26,13 +28,25 @@ from mqcam.protocol.effects import (
     SessionKey,
     Started,
 )
+from mqcam.protocol.envelope import Recipient
 from mqcam.protocol.limits import Limits
-from mqcam.protocol.messages import Error, IceServer, Paired
+from mqcam.protocol.messages import (
+    CaptureState,
+    Clock,
+    Error,
+    IceServer,
+    MediaClock,
+    Pair,
+    Paired,
+    Want,
+)
+from mqcam.protocol.topics import SESSION_BYTES, Namespace, new_session_id
 from mqcam.protocol.verdict import Denial
 from mqcam.protocol.viewer import ViewerEndpoint
 from mqcam.trust.documents import Certificate, Grant, read_certificate
 from mqcam.trust.envelope import DeviceEnvelope, ViewerEnvelope
-from mqcam.trust.keys import SigningKey, encode
+from mqcam.trust.keys import SigningKey
+from mqcam.trust.keys import encode as as_text
 from mqcam.trust.pins import AuthorizedViewers
 from mqcam.trust.rights import GRANTS_MAX, ViewerTrust
 from mqcam.trust.signing import Purpose
@@ -58,6 +72,23 @@ LIMITS = Limits(
     devices=8,
 )
 """So small that every table is full before long."""
+EXPIRES = 2**33
+SECONDS = (*(0, 2**31) * 4, None, EXPIRES)
+"""What the camera's clock says: most often that the grant still holds."""
+WANTS = (
+    Want(),
+    Want(width=1280, height=720, fps=12.5, bitrate_bps=2_000_000, layer="main"),
+    Want(width=640, height=360, fps=5.0, bitrate_bps=300_000, layer="low"),
+)
+CAPTURES = (
+    CaptureState(),
+    CaptureState(
+        state="running", width=1280, height=720, fps_min=4.5, fps_max=30.0, text="a dark room"
+    ),
+)
+MEDIA_CLOCK = MediaClock(rtp_timestamp=2**32 - 1, captured_us=1_234_567)
+LENT = IceServer(urls=("turn:192.0.2.1",), username="u", credential="c")
+PROOF = "A" * 43
 NOWHERE = Path("/nonexistent/authorized_viewers")
 """A file that is not there: nobody is pinned."""
 SESSIONS_MAX = 6
@@ -75,18 +106,21 @@ class World:
         self.mutated, self.connected = 0, 0
         self.refused: Counter[str] = Counter()
         self.owner, camera, alice, bob, mallory = (self._key() for _ in range(5))
+        self._camera, self._pairing = camera, ""
         self.forger = Forger(self.random, namespace=NAMESPACE, owner=self.owner)
         self.forger.authors = (camera, alice, bob, mallory)
         self.in_flight: deque[Inbound] = deque(maxlen=IN_FLIGHT_MAX)
         self.offered: deque[SessionKey] = deque(maxlen=SESSIONS_MAX)
         self.certificate = Certificate(
-            name="cam", key=camera.public, serial=encode(self.random.randbytes(6))
+            name="cam", key=camera.public, serial=as_text(self.random.randbytes(6))
         ).issue(self.owner, NAMESPACE)
         self.grant = Grant(
             name="alice",
             key=alice.public,
-            serial=encode(self.random.randbytes(6)),
+            serial=as_text(self.random.randbytes(6)),
             cameras=("cam", "ga*"),
+            rights=("view", "talk"),
+            expires=EXPIRES,
         ).issue(self.owner, NAMESPACE)
         self.forger.documents = {
             Purpose.CERTIFICATE: (self.certificate, f"{NAMESPACE}/v1/d/cam", camera),
@@ -99,7 +133,7 @@ class World:
             device="cam",
             owner=self.owner.public,
             authorized=AuthorizedViewers(NOWHERE),
-            second=lambda: self.random.choice((None, 0, 2**31)),
+            second=lambda: self.random.choice(SECONDS),
         )
         self.device = DeviceEndpoint(
             namespace=NAMESPACE,
@@ -126,6 +160,7 @@ class World:
             limits=LIMITS,
         )
         self._obey_device(self.device.start(self.now))
+        self._say_all_that_a_status_can()
         self._deliver()
 
     def run(self, mutations: int) -> None:
@@ -189,30 +224,35 @@ class World:
 
     # what goes right
 
+    def _say_all_that_a_status_can(self) -> None:
+        # A camera says since when it is away only when it leaves, and this one stays.
+        announcer = self.device._announcer
+        announcer.change(replace(announcer.status, since=2**31))
+        effects = self.device.update_status(
+            capture=CAPTURES[-1],
+            clock=Clock(synchronised=True),
+            capabilities=("h264",),
+            now=self.now,
+        )
+        self._obey_device(effects)
+
     def _live(self) -> None:
         """Let time pass and both ends go on with what they do."""
         self.now += self.random.choice(STEPS_S)
         self._tick()
         choice = self.random.random()
         if choice < 0.25 and len(self.viewer.sessions) < SESSIONS_MAX:
-            replaces = self.offered[-1].session if self.offered and choice < 0.05 else None
-            key, effects = self.viewer.offer("cam", sdp=SDP, replaces=replaces, now=self.now)
-            self.offered.append(key)
-            self._obey_viewer(effects)
+            self._offer(replaces=choice < 0.05)
         elif choice < 0.45:
-            for endpoint, obey in (
-                (self.device, self._obey_device),
-                (self.viewer, self._obey_viewer),
-            ):
-                for key in endpoint.sessions[:1]:
-                    end = choice < 0.3
-                    effects = endpoint.local_candidates(
-                        key, [HOST], ufrag="u", end=end, now=self.now
-                    )
-                    obey(effects)
+            self._find_candidates(end=choice < 0.3)
         elif choice < 0.6 and self.viewer.sessions:
             key = self.random.choice(self.viewer.sessions)
             self._obey_viewer(self.viewer.ended(key, reason="closed", now=self.now))
+        elif choice < 0.65:
+            self._ask_to_be_let_in()
+        elif choice < 0.7:
+            capture = self.random.choice(CAPTURES)
+            self._obey_device(self.device.update_status(capture=capture, now=self.now))
         if choice < 0.75:
             self._deliver()
         alive = {key.session for key in self.viewer.sessions}
@@ -221,6 +261,33 @@ class World:
                 self.device.heard(key, self.now)
         for key in self.viewer.sessions:
             self.viewer.heard(key, self.now)
+
+    def _offer(self, *, replaces: bool) -> None:
+        key, effects = self.viewer.offer(
+            "cam",
+            sdp=SDP,
+            want=self.random.choice(WANTS),
+            replaces=self.offered[-1].session if self.offered and replaces else None,
+            now=self.now,
+        )
+        self.offered.append(key)
+        self._obey_viewer(effects)
+
+    def _find_candidates(self, *, end: bool) -> None:
+        for endpoint, obey in ((self.device, self._obey_device), (self.viewer, self._obey_viewer)):
+            for key in endpoint.sessions[:1]:
+                obey(endpoint.local_candidates(key, [HOST], ufrag="u", end=end, now=self.now))
+
+    def _ask_to_be_let_in(self) -> None:
+        """Say what a program of its own says, and no endpoint: that a viewer wants to pair."""
+        envelope = ListeningEnvelope(self.viewer_seal, self.forger)
+        if self._pairing:
+            envelope.forget(self._pairing)
+        session = new_session_id(self.random.randbytes(SESSION_BYTES))
+        self._pairing = Namespace(NAMESPACE).to_device("cam", "alice", session)
+        camera = Recipient(key=self._camera.public, seal_key=self.camera_seal.seal_key)
+        payload = envelope.seal(self._pairing, encode(Pair(mac=PROOF)), camera)
+        self.in_flight.append(Inbound(topic=self._pairing, payload=payload, retained=False))
 
     def _tick(self) -> None:
         self._obey_device(self.device.tick(self.now))
@@ -246,14 +313,19 @@ class World:
             self._note(effect)
             if isinstance(effect, Started):
                 if self.random.random() < 0.8:
-                    lent = (IceServer(urls=("turn:192.0.2.1",), username="u", credential="c"),)
                     self._obey_device(
-                        self.device.answered(effect.key, sdp=SDP, ice_servers=lent, now=self.now)
+                        self.device.answered(
+                            effect.key,
+                            sdp=SDP,
+                            ice_servers=(LENT,),
+                            clock=MEDIA_CLOCK,
+                            now=self.now,
+                        )
                     )
             elif isinstance(effect, PairRequested):
                 reply: Paired | Error = Error(n=0, code="unauthorized", re=effect.re)
                 if self.random.random() < 0.5:
-                    reply = Paired(re=effect.re, mac="A" * 43, rights=("view",))
+                    reply = Paired(re=effect.re, mac=PROOF, rights=("view",))
                 self._obey_device(self.device.reply_to_pair(effect.key, effect.seal_key, reply))
 
     def _obey_viewer(self, effects: Sequence[Effect]) -> None:

@@ -17,6 +17,7 @@ from mqcam.errors import BrokerError, BrokerTimeout, BrokerUnreachable
 from mqcam.log import fields
 from mqcam.mqtt.delivery import PostOffice, Receipt
 from mqcam.mqtt.directions import Directions
+from mqcam.mqtt.intake import Intake
 from mqcam.mqtt.link import Link
 from mqcam.mqtt.probe import Prober
 from mqcam.mqtt.reconnection import Reconnection, most_telling
@@ -62,7 +63,7 @@ class MqttSession:
         self._directions = Directions(
             settings, timings=self._timings, is_clock_believed=is_clock_believed
         )
-        self._receive = receive
+        self._intake = Intake(receive)
         self._birth = birth
         self._on_state = on_state
         self._options = LinkOptions(
@@ -222,10 +223,7 @@ class MqttSession:
 
     def on_message(self, message: Incoming) -> None:
         """Hand a message to the receiver, whose errors end here."""
-        try:
-            self._receive(message)
-        except Exception:
-            logger.exception("a message was not handled", extra=fields(topic=message.topic))
+        self._intake.take(message)
 
     def on_answer(self, packet_id: int, code: int, reason: str) -> None:
         """Settle a message of ours."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,24 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
 )
 
 
+FULL: list[Message] = [
+    Status(
+        n=1,
+        state="online",
+        boot="b",
+        nonce="",
+        capture=CaptureState(state="running", width=64, height=48, fps_min=1.5, fps_max=30.0),
+        since=7,
+    ),
+    Offer(nonce="", sdp="", want=Want(width=64, height=48, fps=15.0, bitrate_bps=9, layer="low")),
+    Answer(re="A" * 43, sdp="", clock=MediaClock(rtp_timestamp=1, captured_us=2)),
+    Candidates(n=1, ufrag=""),
+    Bye(n=1, reason="closed"),
+    Error(n=1, code="busy", speaks=1, received=2),
+]
+"""Messages in which every field that is a number has one."""
+
+
 @given(MESSAGES)
 def test_what_is_encoded_is_decoded(message: Message) -> None:
     assert decode(encode(message)) == message
@@ -151,6 +170,35 @@ def test_damaged_messages_decode_or_raise_the_two_errors(
 def test_hostile_json_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedMessage):
         decode(body)
+
+
+LONG_NUMBERS = [
+    b"9" * 400,
+    b"-" + b"9" * 400,
+    b"9" * 4300,
+    b"9" * 4301,
+    b"1e999",
+    b"-1e999",
+    b"0." + b"9" * 5000,
+]
+"""Above what a float holds, above what Python reads, and what it reads as infinite."""
+
+
+def number_places(body: bytes) -> list[tuple[int, int]]:
+    return [match.span(1) for match in re.finditer(rb"[:\[](-?[0-9.]+)(?=[,}\]])", body)]
+
+
+@pytest.mark.parametrize("number", LONG_NUMBERS, ids=lambda each: f"{each[:3]!r}-{len(each)}")
+@pytest.mark.parametrize("message", FULL, ids=lambda each: type(each).__name__)
+def test_a_number_of_any_length_anywhere_raises_nothing_else(
+    message: Message, number: bytes
+) -> None:
+    body = encode(message)
+    places = number_places(body)
+    assert len(places) >= 2
+    for begin, end in places:
+        with contextlib.suppress(MalformedMessage, UnsupportedVersion):
+            decode(body[:begin] + number + body[end:])
 
 
 def test_body_that_is_too_large_is_not_encoded() -> None:
