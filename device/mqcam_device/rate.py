@@ -27,7 +27,7 @@ CUT: Final = 0.92
 
 DRAIN_FREE_S: Final = 0.02
 DRAIN_S: Final = 0.5
-DRAIN_LIMIT: Final = 0.65
+DRAIN_LIMIT: Final = 0.75
 """A queue beyond the first is to go within the second: so much less is sent, up to the third."""
 
 QUEUE_STEP_S: Final = 0.015
