@@ -186,7 +186,10 @@ class Uplink(Generic[Key]):
         if viewer.low_since is None:
             viewer.low_since = now
         is_hopeless = path.estimate_bps < HOPELESS * floor_bps
-        if is_hopeless or now - viewer.low_since >= PATIENCE_S:
+        # It is not obeyed from now on. If more is too much for it alone, it goes; if it is too
+        # much for all, they have one uplink in common.
+        is_proven = path.is_congested or path.estimate_bps < FLOOR_BPS
+        if is_proven and (is_hopeless or now - viewer.low_since >= PATIENCE_S):
             _demote(viewer, now)
 
     def _has_room(self, path: Path) -> bool:
