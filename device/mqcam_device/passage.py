@@ -16,7 +16,7 @@ from mqcam.arrivals import REFERENCE_PERIOD_US
 if TYPE_CHECKING:
     from mqcam.arrivals import Arrivals
 
-STANDING_S: Final = 0.1
+STANDING_S: Final = 0.07
 """The queue is the least delay of so long: a keyframe's own packets, or jitter, are no queue."""
 
 CAPACITY_WINDOW_S: Final = 0.25
@@ -26,11 +26,12 @@ RECORD_LIMIT: Final = 256
 SENT_LIMIT: Final = 4096
 """Packets that are remembered until they are reported: 10 s at 400 packets a second."""
 
-TRAIN_PACKETS: Final = 3
+TRAIN_BYTES: Final = 1500
 TRAIN_LIMIT: Final = 16
 LEAST_SPAN_S: Final = 250e-6
-"""Packets that left together arrive as fast as the narrowest line lets them through. Of the last
-so many of these trains the median counts; receivers tell time in steps of 250 us."""
+"""Packets that left together arrive as fast as the narrowest line lets them through, if more than
+so many bytes follow the first. Of the last so many trains the median counts; receivers tell time
+in steps of 250 us."""
 
 CLOCK_JUMP_S: Final = 10.0
 BASE_BUCKET_S: Final = 10.0
@@ -62,27 +63,39 @@ class Sample:
 
 
 @dataclass(slots=True)
-class _Record:
-    """What one feedback said; never changed."""
+class _Trains:
+    """Packets of one feedback that left together: how fast they came."""
 
-    arrived_s: float
-    received_bytes: int
-    least_delay_s: float
-    lost: int
-    received: int
-    newest_sent_at: float
-    newest_bytes: int
+    rates: deque[float]
+    sent_at: float = -1.0
+    first_s: float = 0.0
+    last_s: float = 0.0
+    more_bytes: int = 0
+
+    def begin(self, sent_at: float, at_s: float) -> None:
+        """Begin a train with its first packet; the one before is whole."""
+        if self.more_bytes > TRAIN_BYTES:
+            self.end()
+        self.sent_at, self.first_s, self.last_s, self.more_bytes = sent_at, at_s, at_s, 0
+
+    def end(self) -> None:
+        """Count the train if it is long enough."""
+        if self.more_bytes > TRAIN_BYTES:
+            span_s = max(self.last_s - self.first_s, LEAST_SPAN_S)
+            self.rates.append(self.more_bytes * 8 / span_s)
 
 
 @dataclass(slots=True)
-class _Train:
-    """Packets that left together, as far as they are known to have arrived."""
+class _Record:
+    """The path after one feedback: what it says itself, and all that arrived or was lost so far."""
 
-    sent_at: float
-    first_s: float
-    last_s: float
-    packets: int = 1
-    more_bytes: int = 0
+    arrived_s: float
+    least_delay_s: float
+    newest_sent_at: float
+    newest_bytes: int
+    total_bytes: int
+    total_lost: int
+    total_received: int
 
 
 class Minimum:
@@ -113,11 +126,11 @@ class Passage:
         self.sent_packets = 0
         self._sent: list[tuple[int, int, float, int] | None] = [None] * SENT_LIMIT
         self._records: deque[_Record] = deque(maxlen=RECORD_LIMIT)
+        self._forgotten = (0, 0)
         self._base = Minimum()
         self._loop = Minimum()
-        self._train: _Train | None = None
         self._train_rates: deque[float] = deque(maxlen=TRAIN_LIMIT)
-        self._last_us = 0
+        self._reference_us = 0
         self._wrapped_us = 0
 
     @property
@@ -150,18 +163,14 @@ class Passage:
         record = self._read(arrivals)
         if record is None:
             return None
-        if self._records and abs(record.arrived_s - self._records[-1].arrived_s) > CLOCK_JUMP_S:
-            self._records.clear()
-            self._base.forget()
-        self._records.append(record)
-        recent = [each for each in self._records if self._age_s(each) < LOSS_WINDOW_S]
-        standing_s = min(each.least_delay_s for each in recent if self._age_s(each) < STANDING_S)
+        self._add(record)
+        lost_before, received_before = self._forgotten
         return Sample(
-            queue_s=standing_s - self._base.take(record.least_delay_s, now),
-            capacity_bps=self._rate_bps(recent, CAPACITY_WINDOW_S),
-            delivered_bps=self._rate_bps(recent, DELIVERED_WINDOW_S),
-            lost=sum(each.lost for each in recent),
-            received=sum(each.received for each in recent),
+            queue_s=self._standing_s() - self._base.take(record.least_delay_s, now),
+            capacity_bps=self._rate_bps(CAPACITY_WINDOW_S),
+            delivered_bps=self._rate_bps(DELIVERED_WINDOW_S),
+            lost=record.total_lost - lost_before,
+            received=record.total_received - received_before,
             under_way_bytes=self.sent_bytes - record.newest_bytes,
             loop_s=self._loop.take(now - record.newest_sent_at, now),
         )
@@ -172,59 +181,87 @@ class Passage:
         self._loop.forget()
 
     def _read(self, arrivals: Arrivals) -> _Record | None:
-        record: _Record | None = None
-        lost = 0
+        """Find what is reported among what was sent; long because it runs for every packet."""
+        sent, trains = self._sent, _Trains(self._train_rates)
+        begin_s = self._begin_us(arrivals.reference_us) / 1e6
+        received = received_bytes = lost = 0
+        least_s = arrived_s = newest_sent_at = 0.0
+        newest_bytes = 0
         for sequence, at_us in arrivals.arrivals:
-            slot = self._sent[sequence & _SENT_MASK]
+            slot = sent[sequence & _SENT_MASK]
             if slot is None or slot[0] != sequence:
                 continue
             if at_us is None:
                 lost += 1
                 continue
-            self._sent[sequence & _SENT_MASK] = None  # nothing counts twice
-            _, size_bytes, sent_at, sent_bytes = slot
-            at_s = self._unwrap(at_us) / 1e6
-            if record is None:
-                record = _Record(at_s, 0, at_s - sent_at, 0, 0, sent_at, sent_bytes)
-            record.received += 1
-            record.received_bytes += size_bytes
-            record.arrived_s = max(record.arrived_s, at_s)
-            record.least_delay_s = min(record.least_delay_s, at_s - sent_at)
-            record.newest_sent_at, record.newest_bytes = sent_at, sent_bytes
-            self._couple(sent_at, at_s, size_bytes)
-        if record is not None:
-            record.lost = lost
-        return record
+            sent[sequence & _SENT_MASK] = None  # nothing counts twice
+            _, size_bytes, newest_sent_at, newest_bytes = slot
+            at_s = begin_s + at_us * 1e-6
+            delay_s = at_s - newest_sent_at
+            if not received or delay_s < least_s:
+                least_s = delay_s
+            if not received or at_s > arrived_s:
+                arrived_s = at_s
+            received += 1
+            received_bytes += size_bytes
+            if newest_sent_at == trains.sent_at:
+                trains.more_bytes += size_bytes
+                trains.last_s = at_s
+            else:
+                trains.begin(newest_sent_at, at_s)
+        trains.end()
+        if not received:
+            return None
+        last = self._records[-1] if self._records else None
+        return _Record(
+            arrived_s,
+            least_s,
+            newest_sent_at,
+            newest_bytes,
+            received_bytes + (last.total_bytes if last else 0),
+            lost + (last.total_lost if last else 0),
+            received + (last.total_received if last else 0),
+        )
 
-    def _couple(self, sent_at: float, at_s: float, size_bytes: int) -> None:
-        """Put a packet to the train with which it left."""
-        train = self._train
-        if train is not None and train.sent_at == sent_at:
-            train.packets += 1
-            train.more_bytes += size_bytes
-            train.last_s = max(train.last_s, at_s)
-            return
-        if train is not None and train.packets >= TRAIN_PACKETS:
-            span_s = max(train.last_s - train.first_s, LEAST_SPAN_S)
-            self._train_rates.append(train.more_bytes * 8 / span_s)
-        self._train = _Train(sent_at, at_s, at_s)
-
-    def _unwrap(self, at_us: int) -> int:
-        """Continue the receiver's clock where its 24 bits begin again."""
-        difference_us = at_us - self._last_us
+    def _begin_us(self, reference_us: int) -> int:
+        """Return what to add to a receiver's times, whose 24 bits begin again every 12 days."""
+        difference_us = reference_us - self._reference_us
         if difference_us < -REFERENCE_PERIOD_US // 2:
             self._wrapped_us += REFERENCE_PERIOD_US
         elif difference_us > REFERENCE_PERIOD_US // 2:
             self._wrapped_us -= REFERENCE_PERIOD_US
-        self._last_us = at_us
-        return at_us + self._wrapped_us
+        self._reference_us = reference_us
+        return self._wrapped_us
 
-    def _age_s(self, record: _Record) -> float:
-        return self._records[-1].arrived_s - record.arrived_s
+    def _add(self, record: _Record) -> None:
+        records = self._records
+        if records and abs(record.arrived_s - records[-1].arrived_s) > CLOCK_JUMP_S:
+            self._forgotten = (records[-1].total_lost, records[-1].total_received)
+            records.clear()
+            self._base.forget()
+        records.append(record)
+        while records[0].arrived_s < record.arrived_s - LOSS_WINDOW_S:
+            oldest = records.popleft()
+            self._forgotten = (oldest.total_lost, oldest.total_received)
 
-    def _rate_bps(self, recent: list[_Record], window_s: float) -> float | None:
-        within = [each for each in recent if self._age_s(each) <= window_s]
-        span_s = self._age_s(within[0])
+    def _standing_s(self) -> float:
+        records = self._records
+        begin_s = records[-1].arrived_s - STANDING_S
+        least_s = records[-1].least_delay_s
+        for record in reversed(records):
+            if record.arrived_s < begin_s:
+                break
+            least_s = min(least_s, record.least_delay_s)
+        return least_s
+
+    def _rate_bps(self, window_s: float) -> float | None:
+        newest = oldest = self._records[-1]
+        begin_s = newest.arrived_s - window_s
+        for record in reversed(self._records):
+            if record.arrived_s < begin_s:
+                break
+            oldest = record
+        span_s = newest.arrived_s - oldest.arrived_s
         if span_s < window_s / 2:
             return None
-        return sum(each.received_bytes for each in within[1:]) * 8 / span_s
+        return (newest.total_bytes - oldest.total_bytes) * 8 / span_s

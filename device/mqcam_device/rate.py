@@ -27,13 +27,14 @@ CUT: Final = 0.92
 
 DRAIN_FREE_S: Final = 0.02
 DRAIN_S: Final = 0.5
-DRAIN_LIMIT: Final = 0.65
+DRAIN_LIMIT: Final = 0.75
 """A queue beyond the first is to go within the second: so much less is sent, up to the third."""
 
 QUEUE_STEP_S: Final = 0.015
 STALLED_S: Final = 1.0
 STALLED_CUT: Final = 0.85
 OBEYED: Final = 1.1
+IDLE: Final = 0.7
 """A queue that does not change although less is sent gets a cut, and then it is no queue: the path
 has become longer."""
 
@@ -169,7 +170,7 @@ class PathRate:
             return
         self._hear()
         before_bps, self._remb_bps = self._remb_bps, remb_bps
-        sent_bps = self._reported.sent_bps(self._passage.sent_bytes, now)
+        sent_bps = self._sent_bps(now)
         is_fall = before_bps is not None and remb_bps < REMB_FALL * before_bps
         if is_fall and remb_bps < REMB_HEADROOM * sent_bps:
             self._begin_episode(now)
@@ -235,9 +236,11 @@ class PathRate:
         is_shrinking = self.queue_s < self._mark_s - QUEUE_STEP_S
         if is_rising or is_shrinking:
             self._mark_s, self._moved_at = self.queue_s, now
-        if is_new or is_rising:
-            if sample.capacity_bps is not None:
-                self._lower(CUT * sample.capacity_bps, limit_bps=sample.capacity_bps)
+        if sample.capacity_bps is not None and (is_new or is_rising):
+            # A queue that others made, or a keyframe, says little of a path that was hardly used.
+            is_idle = is_new and not is_rising and self._sent_bps(now) < IDLE * self.estimate_bps
+            share = HEADROOM if is_idle else CUT
+            self._lower(share * sample.capacity_bps, limit_bps=sample.capacity_bps)
         elif now - self._moved_at > STALLED_S:
             self._answer_stall(now)
         # The delay that was seen is that of packets sent before the cut. What is under way says
@@ -286,8 +289,10 @@ class PathRate:
 
     def _is_obeyed(self, now: float) -> bool:
         """Tell whether no more is sent than the estimate: one encoder serves many viewers."""
-        sent_bps = self._reported.sent_bps(self._passage.sent_bytes, now)
-        return sent_bps <= OBEYED * self.estimate_bps
+        return self._sent_bps(now) <= OBEYED * self.estimate_bps
+
+    def _sent_bps(self, now: float) -> float:
+        return self._reported.sent_bps(self._passage.sent_bytes, now)
 
     def _lower(self, rate_bps: float, *, limit_bps: float | None) -> None:
         self.estimate_bps = max(MIN_ESTIMATE_BPS, min(self.estimate_bps, rate_bps))

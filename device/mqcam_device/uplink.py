@@ -29,7 +29,8 @@ LOW_MAX_BPS: Final = 400_000
 MAIN_MIN_BPS: Final = 100_000
 
 PATIENCE_S: Final = 0.4
-"""A path must be below the floor for so long."""
+HOPELESS: Final = 0.5
+"""A path must be below the floor for so long, but below this share of it for no time at all."""
 
 RISE: Final = 1.03
 """An encoder is told of a rise of at least this factor, and of every fall."""
@@ -181,9 +182,14 @@ class Uplink(Generic[Key]):
         is_low = path.estimate_bps < floor_bps and not (path.is_probing or path.is_silent)
         if not is_low or (self._is_joint(now) and path.estimate_bps >= FLOOR_BPS):
             viewer.low_since = None
-        elif viewer.low_since is None:
+            return
+        if viewer.low_since is None:
             viewer.low_since = now
-        elif now - viewer.low_since >= PATIENCE_S:
+        is_hopeless = path.estimate_bps < HOPELESS * floor_bps
+        # It is not obeyed from now on. If more is too much for it alone, it goes; if it is too
+        # much for all, they have one uplink in common.
+        is_proven = path.is_congested or path.estimate_bps < FLOOR_BPS
+        if is_proven and (is_hopeless or now - viewer.low_since >= PATIENCE_S):
             _demote(viewer, now)
 
     def _has_room(self, path: Path) -> bool:

@@ -26,13 +26,17 @@ DECISION_STEPS = 6
 PACKET_BYTES = 1200
 HEADER_BYTES = 70
 KEYFRAME_FACTOR = 5
+STALL_PERIOD_S = 2.0
 MEDIA = 1
 
 Reporting = Literal["arrivals", "remb", "reports"]
 
 
 class Line:
-    """One direction of a link: a rate, a drop-tail queue, a delay, random loss and jitter."""
+    """One direction of a link: a rate, a drop-tail queue, a delay, random loss and jitter.
+
+    With ``stall_s`` nothing arrives for so long every two seconds, and then all at once.
+    """
 
     def __init__(
         self,
@@ -42,13 +46,15 @@ class Line:
         queue_limit_s: float = 1.0,
         loss: float = 0.0,
         jitter_s: float = 0.0,
+        stall_s: float = 0.0,
         seed: int = 1,
     ) -> None:
         self.rate_bps = rate_bps
         self.delay_s = delay_s
         self.carried_bytes = 0
         self._queue_limit_s = queue_limit_s
-        self._loss = loss
+        self.loss = loss
+        self._stall_s = stall_s
         self._jitter_s = jitter_s
         self._random = random.Random(seed)  # noqa: S311
         self._free_at = 0.0
@@ -64,10 +70,14 @@ class Line:
             return None
         self._free_at = max(self._free_at, now) + size_bytes * 8 / self.rate_bps
         self.carried_bytes += size_bytes
-        if self._random.random() < self._loss:
+        if self._random.random() < self.loss:
             return None
         jitter_s = self._random.uniform(0, self._jitter_s)
-        self._last_arrival = max(self._last_arrival, self._free_at + self.delay_s + jitter_s)
+        arrival = self._free_at + self.delay_s + jitter_s
+        phase_s = arrival % STALL_PERIOD_S
+        if phase_s < self._stall_s:
+            arrival += self._stall_s - phase_s
+        self._last_arrival = max(self._last_arrival, arrival)
         return self._last_arrival
 
 
