@@ -16,7 +16,6 @@ from mqcam.payload import assemble, read_packet
 
 if TYPE_CHECKING:
     from mqcam.payload import RtpPacket
-    from mqcam.repair import Requests
 
 MAX_UNIT_BYTES: Final = 8_000_000
 """No picture is larger: what claims to be is garbage."""
@@ -115,8 +114,8 @@ class Depacketiser:
             self._drain(units)
         return units
 
-    def requests(self, now: float) -> Requests:
-        """Return which packets to ask for now."""
+    def requests(self, now: float) -> list[int]:
+        """Return the 16-bit numbers of packets to ask for now."""
         return self._order.requests(now)
 
     def next_at(self, now: float) -> float | None:

@@ -15,7 +15,6 @@ from mqcam.repair import Repair
 
 if TYPE_CHECKING:
     from mqcam.payload import RtpPacket
-    from mqcam.repair import Requests
 
 PATIENCE_S: Final = 0.25
 """How long a retransmission may take before a packet counts as lost, or 5 round trips."""
@@ -155,7 +154,7 @@ class Ordering:
         missed_at = self.repair.missed_at(self._next)
         if missed_at is None or len(self._waiting) > MAX_WAITING:
             return True
-        return now - missed_at >= self.repair.patience_s
+        return now >= missed_at + self.repair.patience_s
 
     def give_up(self) -> None:
         """Go on behind what is missing, which is lost."""
@@ -186,8 +185,8 @@ class Ordering:
         begins = (each for each in reversed(self._keyframes) if each > (self._next or 0))
         return next(filter(self._is_whole, begins), None)
 
-    def requests(self, now: float) -> Requests:
-        """Return what to ask for now."""
+    def requests(self, now: float) -> list[int]:
+        """Return the 16-bit numbers to ask for now."""
         tail_at = self._tail_at()
         if tail_at is not None and now >= tail_at:
             self._is_tail_asked = True

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from mqcam.h264 import IDR_SLICE, PPS, SLICE, SPS
+from mqcam.h264 import IDR_SLICE, PPS, SEI, SLICE, SPS
 
 STAP_A: Final = 24
 FU_A: Final = 28
@@ -84,11 +84,11 @@ def is_keyframe_begin(payload: bytes) -> bool:
 
 
 def is_keyframe_part(payload: bytes) -> bool:
-    """Tell whether a packet carries some of a picture that needs no other."""
+    """Tell whether a packet may well be a piece of a picture that needs no other."""
     kind = payload[0] & _TYPE_MASK if payload else 0
     if kind == FU_A and len(payload) > 1:
         kind = payload[1] & _TYPE_MASK
-    return kind == IDR_SLICE
+    return kind in (IDR_SLICE, PPS, SEI)
 
 
 def assemble(payloads: list[bytes]) -> tuple[bytes, bool] | None:

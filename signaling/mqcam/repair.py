@@ -6,7 +6,7 @@ arguments, in seconds of any clock that only goes forward.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 ASSUMED_ROUND_TRIP_S: Final = 0.05
@@ -26,17 +26,6 @@ MAX_HOLD_S: Final = 0.02
 
 HOLD_FOR_S: Final = 10.0
 """How long the path is believed to change the order after it did."""
-
-
-@dataclass(slots=True)
-class Requests:
-    """Packets to ask for now, by 16-bit number; those of ``again`` were asked for in vain."""
-
-    first: list[int] = field(default_factory=list)
-    again: list[int] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.first or self.again)
 
 
 @dataclass(slots=True)
@@ -107,17 +96,16 @@ class Repair:
         missing = self._missing.get(number)
         return 0 if missing is None else missing.times
 
-    def due(self, now: float) -> Requests:
-        """Return what to ask for now, and count it as asked for."""
-        requests = Requests()
+    def due(self, now: float) -> list[int]:
+        """Return the 16-bit numbers to ask for now, and count them as asked for."""
+        numbers = []
         for number, missing in self._missing.items():
             if now < self._due_at(missing) or now - missing.missed_at > self.patience_s:
                 continue
-            kind = requests.again if missing.times else requests.first
-            kind.append(number & 0xFFFF)
+            numbers.append(number & 0xFFFF)
             missing.asked_at = now
             missing.times += 1
-        return requests
+        return numbers
 
     def next_at(self, now: float) -> float | None:
         """Return when ``due`` has something next, None if never."""

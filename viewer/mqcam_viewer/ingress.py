@@ -198,9 +198,9 @@ class Ingress:
             self._wait(self._depacketiser.next_at(now), now)
 
     def _ask_again(self, now: float) -> None:
-        requests = self._depacketiser.requests(now)
-        if requests:
-            self._reporting.ask_again(requests)
+        numbers = self._depacketiser.requests(now)
+        if numbers:
+            self._reporting.ask_again(numbers)
 
     def _wait(self, until: float | None, now: float) -> None:
         if until is not None:

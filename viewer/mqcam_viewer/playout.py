@@ -24,7 +24,7 @@ class Playout:
 
     def __init__(self, *, rate_hz: int, delay_s: float = 0.0) -> None:
         self._rate_hz = rate_hz
-        self._delay_s = delay_s
+        self._delay_s = min(max(0.0, delay_s), MAX_DELAY_S)
         self._newest: int | None = None
         self._window_at = float("-inf")
         self._quickest_s = float("inf")

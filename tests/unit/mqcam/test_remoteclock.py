@@ -71,3 +71,16 @@ def test_old_samples_are_forgotten() -> None:
     clock, now_ns = run(5 * MILLISECOND_NS, 0, 2)
     clock.add_round_trip(90 * MILLISECOND_NS, now_ns=now_ns + 30 * SECOND_NS)
     assert clock.round_trip_ns == 90 * MILLISECOND_NS
+
+
+def test_the_usual_round_trip_follows_a_queue_but_no_single_packet() -> None:
+    clock = RemoteClock()
+    assert clock.usual_round_trip_ns is None
+    for second, milliseconds in enumerate((40, 41, 300, 42)):
+        clock.add_round_trip(milliseconds * MILLISECOND_NS, now_ns=second * SECOND_NS)
+    assert clock.usual_round_trip_ns == 42 * MILLISECOND_NS
+    for second in (4, 5):
+        clock.add_round_trip(300 * MILLISECOND_NS, now_ns=second * SECOND_NS)
+
+    assert clock.usual_round_trip_ns == 300 * MILLISECOND_NS
+    assert clock.round_trip_ns == 40 * MILLISECOND_NS

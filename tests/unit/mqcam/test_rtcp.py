@@ -22,6 +22,7 @@ from mqcam.rtcp import (
     compact_ntp,
     correct_sender_report,
     ntp_from_unix_ns,
+    read_goodbyes,
     read_reference_delays,
     read_reference_times,
     read_sender_report,
@@ -29,6 +30,7 @@ from mqcam.rtcp import (
     signed_difference,
     unix_ns_from_ntp,
     walk_compound,
+    write_empty_report,
     write_reference_delays,
     write_reference_time,
 )
@@ -156,6 +158,7 @@ def test_reading_never_raises(data: bytes) -> None:
         read_reference_times(packet)
         read_reference_delays(packet)
         read_sender_report(packet)
+        read_goodbyes(packet)
 
 
 @given(
@@ -181,3 +184,11 @@ def test_nonsense_shows_no_round_trip() -> None:
     later = (compact_ntp(now_ntp) + 65_536) & 0xFFFF_FFFF
     assert round_trip_ns(ReferenceDelay(ssrc=1, last_ntp=0, delay=0), now_ntp=now_ntp) is None
     assert round_trip_ns(ReferenceDelay(ssrc=1, last_ntp=later, delay=0), now_ntp=now_ntp) is None
+
+
+def test_a_goodbye_names_its_sources_and_may_give_a_reason() -> None:
+    report = write_empty_report(7)
+    bye = struct.pack("!BBHII", 0x82, 203, 4, 1, 2**32 - 1) + b"\x03bye" + bytes(4)
+
+    assert read_goodbyes(report + bye) == [1, 2**32 - 1]
+    assert read_goodbyes(report) == []

@@ -58,3 +58,14 @@ def test_a_wish_is_met_by_one_keyframe() -> None:
     assert asked(requests, begin=1.0, until=1.5) == [1.0]
     requests.came(1.5)
     assert asked(requests, begin=1.5, until=9.0) == []
+
+
+def test_who_shows_pictures_waits_less_for_an_answer() -> None:
+    requests = KeyframeRequests(0.0)
+    times = [
+        each / 10
+        for each in range(10)
+        if requests.is_due(each / 10, is_lost=True, interval_s=None, answer_s=0.3)
+    ]
+
+    assert times == [0.0, 0.3]
