@@ -85,15 +85,15 @@ async def _crowd(made: Site, kind: Kind) -> Crowding:
         made.star.narrow_viewer(1, SLOW_BPS, SLOW_QUEUE_MS)
         narrowed_ms = time.monotonic() * 1000
         await asyncio.sleep(GRACE_S + AFTER_S)
+        ended_ms = time.monotonic() * 1000
         others, (slow_one,) = await quick.watched(), await slow.watched()
         made.star.narrow_viewer(1, 0, 0)
     before = sum(each.between(settled_ms, narrowed_ms).bitrate_bps() for each in others)
-    since = [each.between(narrowed_ms, float("inf")) for each in others]
-    after = sum(each.bitrate_bps() for each in since)
-    late = slow_one.between(narrowed_ms + GRACE_S * 1000, float("inf"))
+    after = sum(each.between(narrowed_ms, ended_ms).bitrate_bps() for each in others)
+    late = slow_one.between(narrowed_ms + GRACE_S * 1000, ended_ms)
     ages_ms = late.true_ages_ms()
     return Crowding(
-        freezes=sum(each.freezes(FREEZE_MS) for each in since),
+        freezes=sum(each.freezes(FREEZE_MS, narrowed_ms, ended_ms) for each in others),
         change_percent=abs(after - before) / before * 100,
         slow_fps=len(late.shown) / AFTER_S,
         slow_age_ms=p95(ages_ms) if ages_ms else NEVER_MS,

@@ -36,6 +36,7 @@ KINDS: tuple[Kind, ...] = ("ours", "stock")
 CAMERA = "front"
 MAX_VIEWERS = 20
 REST_S = 15.0
+ORDER_S = 60.0
 POLL_S = 0.05
 RELAY = "turn:{address}"
 
@@ -68,7 +69,7 @@ class Observer:
         self.pid = process.pid
 
     async def watch(self, count: int) -> None:
-        """Let ``count`` watch in all, and wait until each has seen a picture."""
+        """Let ``count`` watch in all, and wait a while until each has seen a picture."""
         await self._tell(f"watch {count}")
 
     async def watched(self) -> list[Watched]:
@@ -78,7 +79,7 @@ class Observer:
 
     async def _tell(self, order: str) -> None:
         tell(self._process, order)
-        await expect(self._process, order)
+        await expect(self._process, order, timeout_s=ORDER_S)
 
 
 class Site:
