@@ -6,7 +6,6 @@ It must not know how figures are shown.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,10 +72,7 @@ async def measure(_stage: Stage, runs: int) -> list[Figure]:
 
 
 async def _crowd(made: Site, kind: Kind) -> Crowding:
-    quick_host, slow_host = made.star.viewers
-    async with contextlib.AsyncExitStack() as stack:
-        quick = await stack.enter_async_context(made.observer(kind, quick_host))
-        slow = await stack.enter_async_context(made.observer(kind, slow_host))
+    async with made.observers(kind, made.star.viewers) as (quick, slow):
         await quick.watch(OTHERS)
         await slow.watch(1)
         await asyncio.sleep(SETTLE_S)
@@ -87,7 +83,7 @@ async def _crowd(made: Site, kind: Kind) -> Crowding:
         await asyncio.sleep(GRACE_S + AFTER_S)
         ended_ms = time.monotonic() * 1000
         others, (slow_one,) = await quick.watched(), await slow.watched()
-        made.star.narrow_viewer(1, 0, 0)
+    made.star.narrow_viewer(1, 0, 0)
     before = sum(each.between(settled_ms, narrowed_ms).bitrate_bps() for each in others)
     after = sum(each.between(narrowed_ms, ended_ms).bitrate_bps() for each in others)
     late = slow_one.between(narrowed_ms + GRACE_S * 1000, ended_ms)
