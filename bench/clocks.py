@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure
-from bench.shown import p95
+from bench.shown import INF, p95
 from bench.site import Setup, site
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def _error_ms(made: Site, host: str) -> float:
         began_ms = (time.monotonic() + SETTLE_S) * 1000
         await asyncio.sleep(SETTLE_S + WINDOW_S)
         (watched,) = await observer.watched()
-    errors_ms = watched.between(began_ms, float("inf")).errors_ms()
+    errors_ms = watched.between(began_ms, INF).errors_ms()
     if not errors_ms:
         raise RuntimeError("the viewer computed no latency")
     return p95(errors_ms)

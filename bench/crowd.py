@@ -6,7 +6,6 @@ It must not know how figures are shown.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,10 +72,7 @@ async def measure(_stage: Stage, runs: int) -> list[Figure]:
 
 
 async def _crowd(made: Site, kind: Kind) -> Crowding:
-    quick_host, slow_host = made.star.viewers
-    async with contextlib.AsyncExitStack() as stack:
-        quick = await stack.enter_async_context(made.observer(kind, quick_host))
-        slow = await stack.enter_async_context(made.observer(kind, slow_host))
+    async with made.observers(kind, made.star.viewers) as (quick, slow):
         await quick.watch(OTHERS)
         await slow.watch(1)
         await asyncio.sleep(SETTLE_S)
@@ -85,15 +81,15 @@ async def _crowd(made: Site, kind: Kind) -> Crowding:
         made.star.narrow_viewer(1, SLOW_BPS, SLOW_QUEUE_MS)
         narrowed_ms = time.monotonic() * 1000
         await asyncio.sleep(GRACE_S + AFTER_S)
+        ended_ms = time.monotonic() * 1000
         others, (slow_one,) = await quick.watched(), await slow.watched()
-        made.star.narrow_viewer(1, 0, 0)
+    made.star.narrow_viewer(1, 0, 0)
     before = sum(each.between(settled_ms, narrowed_ms).bitrate_bps() for each in others)
-    since = [each.between(narrowed_ms, float("inf")) for each in others]
-    after = sum(each.bitrate_bps() for each in since)
-    late = slow_one.between(narrowed_ms + GRACE_S * 1000, float("inf"))
+    after = sum(each.between(narrowed_ms, ended_ms).bitrate_bps() for each in others)
+    late = slow_one.between(narrowed_ms + GRACE_S * 1000, ended_ms)
     ages_ms = late.true_ages_ms()
     return Crowding(
-        freezes=sum(each.freezes(FREEZE_MS) for each in since),
+        freezes=sum(each.freezes(FREEZE_MS, narrowed_ms, ended_ms) for each in others),
         change_percent=abs(after - before) / before * 100,
         slow_fps=len(late.shown) / AFTER_S,
         slow_age_ms=p95(ages_ms) if ages_ms else NEVER_MS,

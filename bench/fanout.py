@@ -7,7 +7,6 @@ through a relay, and where the kernel refuses segmentation. It must not know how
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from bench.stage import Stage
 
 FEW, MANY = 4, 16
-OBSERVERS = 4
+OBSERVERS = 2
 SETTLE_S = 2.0
 WINDOW_S = 5.0
 DIRECT_RATIO, RELAYED_RATIO = 0.30, 0.6
@@ -123,11 +122,7 @@ async def _grow(setup: Setup, runs: int, kinds: tuple[Kind, ...]) -> tuple[Growt
 
 
 async def _grow_once(made: Site, kind: Kind) -> Growth:
-    host = made.star.camera
-    async with contextlib.AsyncExitStack() as stack:
-        observers = [
-            await stack.enter_async_context(made.observer(kind, host)) for _ in range(OBSERVERS)
-        ]
+    async with made.observers(kind, [made.star.camera] * OBSERVERS) as observers:
         processes.keep_apart([made.sender_pid(kind)], [each.pid for each in observers])
         few, many = [await _load(made, kind, observers, viewers) for viewers in (FEW, MANY)]
     return Growth(few=few, many=many)

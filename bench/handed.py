@@ -100,12 +100,13 @@ async def _watch_once(made: Site, kind: Kind, host: str, seconds: float) -> Watc
         await observer.watch(1)
         began_ms = time.monotonic() * 1000 + SETTLE_MS
         await asyncio.sleep(SETTLE_MS / 1000 + seconds)
-        watched = (await observer.watched())[0].between(began_ms, float("inf"))
+        ended_ms = time.monotonic() * 1000
+        watched = (await observer.watched())[0].between(began_ms, ended_ms)
     waits_ms = watched.waits_ms(made.handed(kind))
     return Watching(
         p50_ms=p50(waits_ms),
         p99_ms=p99(waits_ms),
-        freezes=watched.freezes(FREEZE_MS),
-        long_freezes=watched.freezes(LONG_FREEZE_MS),
+        freezes=watched.freezes(FREEZE_MS, began_ms, ended_ms),
+        long_freezes=watched.freezes(LONG_FREEZE_MS, began_ms, ended_ms),
         broken=watched.broken(),
     )

@@ -1,8 +1,9 @@
 """Viewers in a process of their own that write down what they see.
 
 Started as ``python -m bench.observer ours CREDENTIALS CAMERA`` or ``... stock SOCKET``. On standard
-input ``watch N`` lets N watch in all and is answered when each has seen a picture; ``write FILE``
-writes down what was seen so far, as ``bench.shown`` reads it. The end of the input ends it.
+input ``watch N`` lets N watch in all and is answered when each has seen a picture, after 10 s
+anyway; ``write FILE`` writes down what was seen so far, as ``bench.shown`` reads it. The end of the
+input ends it.
 """
 
 from __future__ import annotations
@@ -109,6 +110,14 @@ def begin(stack: contextlib.AsyncExitStack, work: Awaitable[None]) -> None:
     stack.push_async_callback(end)
 
 
+async def first_pictures(logs: Sequence[Log]) -> None:
+    """Wait until each has seen a picture, or for so long that not to see one is a result."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_FRAME_S):
+            for log in logs:
+                await log.has_seen.wait()
+
+
 def write(file: Path, logs: Sequence[Log]) -> None:
     """Write down what was seen so far."""
     found = [{"shown": log.shown, "received": log.received} for log in logs]
@@ -129,9 +138,7 @@ async def run(kind: str, *where: str) -> None:
                 for _ in range(int(value) - len(logs)):
                     logs.append(Log())
                     await watch(stack, logs[-1])
-                async with asyncio.timeout(FIRST_FRAME_S):
-                    for log in logs:
-                        await log.has_seen.wait()
+                await first_pictures(logs)
             else:
                 write(Path(value), logs)
             print(line, flush=True)

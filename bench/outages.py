@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure
+from bench.shown import INF
 from bench.site import KINDS, Setup, site
 
 if TYPE_CHECKING:
-    from bench.shown import Shown
     from bench.site import Kind, Site
     from bench.stage import Stage
 
@@ -28,7 +28,7 @@ BROKEN = 0.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """When pictures were whole and young again, counted from the return, and what was not."""
+    """From when on all pictures were whole and young again, counted from the line's return."""
 
     clean_s: float
     broken: float
@@ -44,7 +44,7 @@ async def measure(_stage: Stage, runs: int) -> list[Figure]:
     name = f"{BLACK_S:g} s black link, 2.5 Mbit/s, RTT {ROUND_TRIP_MS:g} ms"
     return [
         Figure(
-            name=f"{name}: clean picture after its return",
+            name=f"{name}: clean pictures after its return",
             unit="s",
             ours=tuple(each.clean_s for each in found["ours"]),
             stock=tuple(each.clean_s for each in found["stock"]),
@@ -70,13 +70,9 @@ async def _cut(made: Site, kind: Kind) -> Outage:
         back_ms = time.monotonic() * 1000
         await asyncio.sleep(AFTER_S)
         (watched,) = await observer.watched()
-    after = watched.between(back_ms, float("inf"))
-    clean_ms = after.first(_is_young)
+    after = watched.between(back_ms, INF)
+    clean_ms = after.settled_ms(oldest_ms=YOUNG_MS)
     return Outage(
         clean_s=AFTER_S if clean_ms is None else (clean_ms - back_ms) / 1000,
         broken=watched.broken(),
     )
-
-
-def _is_young(shown: Shown) -> bool:
-    return shown.true_age_ms is not None and shown.true_age_ms <= YOUNG_MS

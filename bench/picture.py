@@ -22,10 +22,13 @@ PICTURES = {
     SMALL: SourceSettings(width=640, height=360, bitrate_bps=1_000_000, max_bitrate_bps=1_000_000),
     HD: SourceSettings(width=1280, height=720, bitrate_bps=2_500_000, max_bitrate_bps=2_500_000),
     FULL_HD: SourceSettings(
-        width=1920, height=1080, bitrate_bps=4_000_000, max_bitrate_bps=4_000_000
+        width=1920, height=1080, bitrate_bps=4_900_000, max_bitrate_bps=4_900_000
     ),
 }
-"""What the measurements of the media engine show; all at 30 frames per second."""
+"""What the measurements of the media engine show, all at 30 frames per second.
+
+Of the largest, whose target its encoder undershoots, come 4 Mbit/s (measured).
+"""
 
 GOP = 60
 """Frames from one keyframe of the stock camera to the next: 2 s. Ours sends one when asked."""

@@ -49,11 +49,11 @@ def tell(process: Process, line: str) -> None:
     process.stdin.write(f"{line}\n".encode())
 
 
-async def expect(process: Process, line: str) -> None:
+async def expect(process: Process, line: str, *, timeout_s: float = START_S) -> None:
     """Wait for a line of a program; raises RuntimeError when it says something else or ends."""
     if process.stdout is None:
         raise RuntimeError("the program was started without its output")
-    async with asyncio.timeout(START_S):
+    async with asyncio.timeout(timeout_s):
         said = (await process.stdout.readline()).decode().strip()
     if said != line:
         raise RuntimeError(f"a program of the bench said {said!r} instead of {line!r}")

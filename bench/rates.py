@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.figures import Figure
+from bench.shown import INF
 from bench.site import KINDS, Setup, site
 
 if TYPE_CHECKING:
@@ -109,11 +110,12 @@ async def _squeeze(made: Site, kind: Kind) -> Squeeze:
         made.star.narrow_uplink(WIDE_BPS, QUEUE_MS)
         widened_ms = time.monotonic() * 1000
         await asyncio.sleep(AFTER_S)
+        ended_ms = time.monotonic() * 1000
         (watched,) = await observer.watched()
     made.star.narrow_uplink(0, 0)
-    after = watched.between(widened_ms, float("inf"))
+    after = watched.between(widened_ms, INF)
     back_ms = after.reaches_bps(BACK_BPS, window_ms=RATE_WINDOW_MS)
-    gaps_ms = watched.between(narrowed_ms, float("inf")).gaps_ms()
+    gaps_ms = watched.gaps_ms(narrowed_ms, ended_ms)
     return Squeeze(
         queue_ms=queue_ms,
         back_s=AFTER_S if back_ms is None else (back_ms - widened_ms) / 1000,
@@ -137,12 +139,13 @@ async def _share(made: Site, kind: Kind) -> Sharing:
         await observer.watch(VIEWERS)
         began_ms = time.monotonic() * 1000
         await asyncio.sleep(SHARED_S)
-        seen = [each.between(began_ms, float("inf")) for each in await observer.watched()]
+        ended_ms = time.monotonic() * 1000
+        seen = await observer.watched()
     made.star.narrow_uplink(0, 0)
-    halfway_ms = began_ms + SHARED_S * 1000 / 2
-    rates = [each.between(halfway_ms, float("inf")).bitrate_bps() for each in seen]
+    halfway_ms = (began_ms + ended_ms) / 2
+    rates = [each.between(halfway_ms, ended_ms).bitrate_bps() for each in seen]
     return Sharing(
-        freezes=sum(each.freezes(FREEZE_MS) for each in seen),
+        freezes=sum(each.freezes(FREEZE_MS, began_ms, ended_ms) for each in seen),
         unfair_percent=(max(rates) - min(rates)) / max(rates) * 100 if max(rates) else 100.0,
         total_bps=sum(rates),
     )

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from bench.figures import quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 DRAWN_FLOOR_MS = 0.5
 """The drawn clock leaves out what is less than a millisecond: half of one on average."""
 
-SMOOTH_MS = 100.0
-"""Three frame intervals: a gap that nobody calls a freeze."""
+INF = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,14 @@ class Watched:
         """Return how many pictures were shown that nobody drew so."""
         return sum(each.number is None for each in self.shown)
 
-    def gaps_ms(self) -> list[float]:
-        """Return the times between pictures."""
-        return [other.decoded_ms - one.decoded_ms for one, other in pairwise(self.shown)]
+    def gaps_ms(self, from_ms: float, to_ms: float) -> list[float]:
+        """Return the times without a new picture in a part of the time."""
+        times = [each.decoded_ms for each in self.shown if from_ms <= each.decoded_ms < to_ms]
+        return [other - one for one, other in pairwise([from_ms, *times, to_ms])]
 
-    def freezes(self, longer_than_ms: float) -> int:
-        """Return how many gaps were longer."""
-        return sum(gap > longer_than_ms for gap in self.gaps_ms())
+    def freezes(self, longer_than_ms: float, from_ms: float, to_ms: float) -> int:
+        """Return how many of them were longer."""
+        return sum(gap > longer_than_ms for gap in self.gaps_ms(from_ms, to_ms))
 
     def true_ages_ms(self) -> tuple[float, ...]:
         """Return how old the pictures were that could be read."""
@@ -87,13 +87,6 @@ class Watched:
             if each.drawn_ms is not None and int(each.drawn_ms) in handed
         )
 
-    def fps(self) -> float:
-        """Return the pictures per second."""
-        if len(self.shown) < 2:  # noqa: PLR2004 - two ends of a time
-            return 0.0
-        taken_ms = self.shown[-1].decoded_ms - self.shown[0].decoded_ms
-        return (len(self.shown) - 1) * 1000 / taken_ms
-
     def bitrate_bps(self) -> float:
         """Return what came, on average; a new session counts from 0 again."""
         if len(self.received) < 2:  # noqa: PLR2004
@@ -114,41 +107,42 @@ class Watched:
                 return at_ms
         return None
 
-    def first(self, condition: Callable[[Shown], bool]) -> float | None:
-        """Return when the first picture that fulfils a condition was decoded."""
-        return next((each.decoded_ms for each in self.shown if condition(each)), None)
-
-    def settled_ms(self, *, oldest_ms: float) -> float | None:
+    def settled_ms(self, *, oldest_ms: float, longest_gap_ms: float = INF) -> float | None:
         """Return from when on pictures are whole, young and without a gap, None if they never are.
 
-        ``oldest_ms`` is the age that is still young.
+        ``oldest_ms`` is the age that is still young, ``longest_gap_ms`` no gap yet.
         """
         settled: float | None = None
-        last_ms = float("-inf")
+        last_ms = -INF
         for each in self.shown:
             age_ms = each.true_age_ms
-            is_good = age_ms is not None and age_ms <= oldest_ms
-            if not is_good:
+            if age_ms is None or age_ms > oldest_ms:
                 settled = None
-            elif settled is None or each.decoded_ms - last_ms > SMOOTH_MS:
+            elif settled is None or each.decoded_ms - last_ms > longest_gap_ms:
                 settled = each.decoded_ms
             last_ms = each.decoded_ms
         return settled
 
 
 def p99(values: Sequence[float]) -> float:
-    """Return what 99 of 100 values stay below."""
-    return quantile(tuple(values), 0.99)
+    """Return what 99 of 100 values stay below; raises RuntimeError of none."""
+    return _share(values, 0.99)
 
 
 def p95(values: Sequence[float]) -> float:
-    """Return what 95 of 100 values stay below."""
-    return quantile(tuple(values), 0.95)
+    """Return what 95 of 100 values stay below; raises RuntimeError of none."""
+    return _share(values, 0.95)
 
 
 def p50(values: Sequence[float]) -> float:
-    """Return the median."""
-    return quantile(tuple(values), 0.5)
+    """Return the median; raises RuntimeError of none."""
+    return _share(values, 0.5)
+
+
+def _share(values: Sequence[float], share: float) -> float:
+    if not values:
+        raise RuntimeError("no picture was seen that says anything")
+    return quantile(tuple(values), share)
 
 
 def read_watched(written: Mapping[str, Any]) -> Watched:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mqcam_device.control import ask
-from support.networks import AGENT, Programs, lent
+from support.networks import AGENT, VIEWERS, Programs, lent
 from support.star import Star
 
 from bench import ROOT
@@ -36,6 +36,7 @@ KINDS: tuple[Kind, ...] = ("ours", "stock")
 CAMERA = "front"
 MAX_VIEWERS = 20
 REST_S = 15.0
+ORDER_S = 60.0
 POLL_S = 0.05
 RELAY = "turn:{address}"
 
@@ -68,7 +69,7 @@ class Observer:
         self.pid = process.pid
 
     async def watch(self, count: int) -> None:
-        """Let ``count`` watch in all, and wait until each has seen a picture."""
+        """Let ``count`` watch in all, and wait a while until each has seen a picture."""
         await self._tell(f"watch {count}")
 
     async def watched(self) -> list[Watched]:
@@ -78,7 +79,7 @@ class Observer:
 
     async def _tell(self, order: str) -> None:
         tell(self._process, order)
-        await expect(self._process, order)
+        await expect(self._process, order, timeout_s=ORDER_S)
 
 
 class Site:
@@ -143,14 +144,24 @@ class Site:
     @contextlib.asynccontextmanager
     async def observer(self, kind: Kind, host: str | None = None) -> AsyncIterator[Observer]:
         """Run viewers of one camera, on the first viewer's host; the camera rests afterwards."""
-        host = host or self.star.viewer
-        where = (str(self.credentials), CAMERA) if kind == "ours" else (self.stock.path,)
-        command = self.star.command(host)
-        async with (
-            self.playing(kind),
-            program("bench.observer", kind, *where, command=command) as process,
-        ):
-            yield Observer(process, self._programs.folder)
+        async with self.observers(kind, [host or self.star.viewer]) as (one,):
+            yield one
+
+    @contextlib.asynccontextmanager
+    async def observers(self, kind: Kind, hosts: Sequence[str]) -> AsyncIterator[list[Observer]]:
+        """Run viewers of one camera in a process on each host; the camera rests afterwards.
+
+        At most two hosts: each process has an account of its own.
+        """
+        async with self.playing(kind), contextlib.AsyncExitStack() as stack:
+            found = []
+            for host, account in zip(hosts, VIEWERS, strict=False):
+                file = f"{self._programs.folder}/{account}.yaml"
+                where = (file, CAMERA) if kind == "ours" else (self.stock.path,)
+                started = program("bench.observer", kind, *where, command=self.star.command(host))
+                process = await stack.enter_async_context(started)
+                found.append(Observer(process, self._programs.folder))
+            yield found
 
     @contextlib.asynccontextmanager
     async def playing(self, kind: Kind) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ what it shows, and ``notes`` names a file for the moments at which pictures are 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import threading
@@ -116,7 +117,10 @@ class StockCamera:
             pass  # the viewer is gone, which is what we wait for
         finally:
             self._tracks.discard(track)
-            await connection.close()
+            # It waits for ever for a sender that never began.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await connection.close()
             writer.close()
 
     async def _answer(

@@ -32,6 +32,7 @@ TLS_PORT = 5349
 POLL_S = 0.01
 AGENT = ("-m", "mqcam_device.cli")
 """The shipped command."""
+VIEWERS = ("laptop", "tablet")
 SMALL_VIDEO = "video: {size: 640x360, bitrate_bps: 800000}\n"
 
 
@@ -50,11 +51,12 @@ class Programs(Generic[Network]):
         return self.folder / f"{name}.log"
 
     def start_broker(self, host: str, address: str, *options: str) -> None:
-        """Start a broker with a camera and a viewer in its books; ``options`` are those of init."""
+        """Start a broker with a camera and viewers in its books; ``options`` are those of init."""
         tool = ("mqcam_broker.cli", "--dir", f"{self.folder}/broker")
         self._run("init", *tool, "--address", address, "--port", str(BROKER_PORT), *options)
         self._run("add-device", *tool, "front", "--output", f"{self.folder}/front.yaml")
-        self._run("add-viewer", *tool, "laptop", "--output", f"{self.folder}/laptop.yaml")
+        for name in VIEWERS:
+            self._run("add-viewer", *tool, name, "--output", f"{self.folder}/{name}.yaml")
         self._start(
             host,
             ("-m", "mqcam_broker.cli"),
