@@ -6,6 +6,7 @@ It must not hold rules: it only chooses, connects and starts.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import signal
 import time
@@ -15,6 +16,7 @@ from mqcam.driver import outgoing
 from mqcam.errors import CredentialsError
 from mqcam.files import read_private, reason, write_atomically
 from mqcam.ice import IceSettings
+from mqcam.log import fields
 from mqcam.mqtt import MqttSession, Subscription
 from mqcam.ownerlink import OwnerLink
 from mqcam.protocol.deadlines import Deadlines
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 
     from mqcam_device.media import AccessUnit, SourceState, StreamInfo
     from mqcam_device.settings import DeviceSettings
+
+logger = logging.getLogger(__name__)
 
 SESSION_EXPIRY_S = 20
 """How long the broker keeps offers for an agent that is away (docs/protocol.md 2)."""
@@ -102,6 +106,7 @@ class App:
         )
         self._parcels = Parcels(epoch=secrets.randbits(32))
         self._scratch = Scratch()
+        self._is_refusal_told = False
         self._trust = Trust(
             credentials, folder=state_dir, on_owner_state=lambda _state: self.agent.judge_viewers()
         )
@@ -244,8 +249,18 @@ class App:
             on_keyframe_wanted=lambda round_trip_s: self._hub.request_keyframe(
                 key, round_trip_s=round_trip_s
             ),
+            on_runs_refused=self._runs_refused,
             on_stopped=lambda: self._director.leave(key),
         )
+
+    def _runs_refused(self, error: OSError) -> None:
+        """Say once that the network of this machine makes sending dearer; it concerns everybody."""
+        if not self._is_refusal_told:
+            self._is_refusal_told = True
+            logger.warning(
+                "this machine's network takes no runs of packets: they are sent one by one",
+                extra=fields(error=error.strerror),
+            )
 
     async def _status(self, _request: dict[str, object]) -> dict[str, object]:
         return {**self.agent.status(), "owner": self._owner.trouble}

@@ -7,13 +7,11 @@ who cannot take a picture gets none before the next keyframe.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mqcam.feedback import read_feedback
-from mqcam.log import fields
 
 from mqcam_device.sending.layout import RUN_PACKETS
 from mqcam_device.sending.pacing import RUN_PACKETS as PACED_PACKETS
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 
     from mqcam_device.media import AccessUnit
     from mqcam_device.sending.parcels import Parcels
-
-logger = logging.getLogger(__name__)
 
 ROUND_TRIP_S: Final = 0.05
 """What is assumed before the first report."""
@@ -72,7 +68,7 @@ class MediaEgress:
     """Send units to one viewer; ``parcels`` and ``scratch`` are shared by all viewers.
 
     ``bitrate_bps`` tells what its pictures are encoded for, ``on_keyframe_wanted`` gets the round
-    trip in seconds.
+    trip in seconds, ``on_runs_refused`` why the way takes single packets only.
     """
 
     def __init__(
@@ -84,6 +80,7 @@ class MediaEgress:
         path: Path,
         bitrate_bps: Callable[[], int],
         on_keyframe_wanted: Callable[[float], None],
+        on_runs_refused: Callable[[OSError], None] = lambda _error: None,
         on_stopped: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; the connection must stand."""
@@ -96,7 +93,7 @@ class MediaEgress:
         self._ask_for_keyframe = on_keyframe_wanted
         self._on_stopped = on_stopped
         self._lossy_until = 0.0
-        self._way = connection.open_way(self._runs_refused)
+        self._way = connection.open_way(on_runs_refused)
         self._stream = Stream(
             video,
             sealer=connection.media.make_sealer(scratch),
@@ -238,9 +235,3 @@ class MediaEgress:
 
     def _note_run(self, first: int, count: int, size_bytes: int) -> None:
         self._path.sent_run(first, count, size_bytes, time.monotonic())
-
-    def _runs_refused(self, error: OSError) -> None:
-        logger.warning(
-            "this network takes no runs of packets: sending them one by one",
-            extra=fields(error=error.strerror, path="direct or relayed"),
-        )
