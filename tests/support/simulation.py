@@ -13,7 +13,8 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from mqcam.feedback import ReportBlock, read_feedback, write_arrivals
+from mqcam.arrivals import write_arrivals
+from mqcam.feedback import ReportBlock, read_feedback
 from mqcam_device.rate import PathRate
 from mqcam_device.uplink import Uplink
 
