@@ -87,6 +87,7 @@ class _Viewer:
     calm_at: float
     layer: str = MAIN
     is_trial: bool = False
+    is_pinned: bool = False
     low_since: float | None = None
     wait_s: float = FIRST_WAIT_S
 
@@ -144,6 +145,13 @@ class Uplink(Generic[Key]):
         if viewer is not None and viewer.layer == MAIN and self._has_low_layer:
             _demote(viewer, now)
 
+    def pin(self, key: Key, now: float) -> None:
+        """Leave a viewer on the low layer for as long as it stays, as it wishes."""
+        if self._has_low_layer:
+            viewer = self._viewers.setdefault(key, _Viewer(since=now, calm_at=now))
+            viewer.is_pinned = True
+            _demote(viewer, now)
+
     def _follow(self, paths: Mapping[Key, Path], now: float) -> None:
         for key in [key for key in self._viewers if key not in paths]:
             del self._viewers[key]
@@ -171,7 +179,8 @@ class Uplink(Generic[Key]):
         if path.is_congested:
             viewer.calm_at = now
         if viewer.layer == LOW:
-            if now - viewer.calm_at >= viewer.wait_s and self._has_room(path):
+            is_calm = now - viewer.calm_at >= viewer.wait_s
+            if is_calm and not viewer.is_pinned and self._has_room(path):
                 _try(viewer, now)
             return
         if now - viewer.since > PROVEN_S:
