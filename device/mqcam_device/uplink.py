@@ -182,21 +182,29 @@ class Uplink(Generic[Key]):
             is_calm = now - viewer.calm_at >= viewer.wait_s
             if is_calm and not viewer.is_pinned and self._has_room(path):
                 _try(viewer, now)
-            return
-        if now - viewer.since > PROVEN_S:
-            viewer.wait_s = FIRST_WAIT_S
-        if viewer.is_trial:
+        elif viewer.is_trial:
             viewer.is_trial = now - viewer.since < TRIAL_S and not path.is_congested
-            return
-        is_low = path.estimate_bps < floor_bps and not (path.is_probing or path.is_silent)
-        if not is_low or (self._is_joint(now) and path.estimate_bps >= FLOOR_BPS):
+        elif self._is_below(path, floor_bps, now):
+            self._doubt(viewer, path, floor_bps, now)
+        else:
             viewer.low_since = None
-            return
+            if now - viewer.since > PROVEN_S:
+                viewer.wait_s = FIRST_WAIT_S
+
+    def _is_below(self, path: Path, floor_bps: float, now: float) -> bool:
+        if path.is_probing or path.is_silent or path.estimate_bps >= floor_bps:
+            return False
+        return path.estimate_bps < FLOOR_BPS or not self._is_joint(now)
+
+    def _doubt(self, viewer: _Viewer, path: Path, floor_bps: float, now: float) -> None:
+        """Obey a viewer below the floor no longer, and demote it once it is proven slow.
+
+        If more is too much for it alone, it goes; if it is too much for all, they have one uplink
+        in common.
+        """
         if viewer.low_since is None:
             viewer.low_since = now
         is_hopeless = path.estimate_bps < HOPELESS * floor_bps
-        # It is not obeyed from now on. If more is too much for it alone, it goes; if it is too
-        # much for all, they have one uplink in common.
         is_proven = path.is_congested or path.estimate_bps < FLOOR_BPS
         if is_proven and (is_hopeless or now - viewer.low_since >= PATIENCE_S):
             _demote(viewer, now)
