@@ -238,13 +238,15 @@ class App:
 
     def _make_egress(self, key: SessionKey, connection: Connection, want: Want) -> MediaEgress:
         """Make a viewer's way out: all share the packets, and the memory to encrypt in."""
+        now = time.monotonic()
+        path = self._director.enter(key, now)
         if want.layer == LOW:
-            self._director.pin(key)
+            self._director.pin(key, now)
         return MediaEgress(
             connection,
             parcels=self._parcels,
             scratch=self._scratch,
-            path=self._director.enter(key, time.monotonic()),
+            path=path,
             bitrate_bps=lambda: self._director.bitrate_bps(key),
             on_keyframe_wanted=lambda round_trip_s: self._hub.request_keyframe(
                 key, round_trip_s=round_trip_s

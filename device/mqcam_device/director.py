@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from mqcam_device.media import LOW, MAIN
+from mqcam_device.media import MAIN
 from mqcam_device.rate import PathRate
 from mqcam_device.uplink import Uplink
 
@@ -51,7 +51,6 @@ class Director:
             uplink_max_bps=uplink_max_bps, start_bps=start_bps, ceiling_bps=ceiling_bps
         )
         self._paths: dict[Hashable, PathRate] = {}
-        self._pinned: set[Hashable] = set()
         self._bitrates: dict[str, int] = {MAIN: start_bps}
 
     def enter(self, key: Hashable, now: float) -> PathRate:
@@ -63,11 +62,10 @@ class Director:
     def leave(self, key: Hashable) -> None:
         """Forget a viewer."""
         self._paths.pop(key, None)
-        self._pinned.discard(key)
 
-    def pin(self, key: Hashable) -> None:
+    def pin(self, key: Hashable, now: float) -> None:
         """Leave a viewer on the low layer, as it wishes."""
-        self._pinned.add(key)
+        self._uplink.pin(key, now)
 
     def demote(self, key: Hashable, now: float) -> None:
         """Put a viewer who asks for too many keyframes on the low layer."""
@@ -89,7 +87,7 @@ class Director:
                 self._bitrates[layer] = bitrate_bps
                 self._set_bitrate(bitrate_bps, layer)
         for key, layer in decision.layers.items():
-            self._place(key, LOW if key in self._pinned else layer)
+            self._place(key, layer)
 
     def _place(self, key: Hashable, layer: str) -> None:
         present = self._hub.layer_of(key)

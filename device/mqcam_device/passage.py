@@ -40,6 +40,7 @@ BASE_BUCKETS: Final = 3
 
 _SENT_MASK: Final = SENT_LIMIT - 1
 _SEQUENCE_MASK: Final = 0xFFFF
+_COUNT_MASK: Final = 0xFF
 
 
 @dataclass(slots=True)
@@ -130,6 +131,7 @@ class Passage:
         self._base = Minimum()
         self._loop = Minimum()
         self._train_rates: deque[float] = deque(maxlen=TRAIN_LIMIT)
+        self._feedback_count = 0
         self._reference_us = 0
         self._wrapped_us = 0
 
@@ -163,7 +165,7 @@ class Passage:
         record = self._read(arrivals)
         if record is None:
             return None
-        self._add(record)
+        self._add(record, arrivals.feedback_count)
         lost_before, received_before = self._forgotten
         return Sample(
             queue_s=self._standing_s() - self._base.take(record.least_delay_s, now),
@@ -233,12 +235,18 @@ class Passage:
         self._reference_us = reference_us
         return self._wrapped_us
 
-    def _add(self, record: _Record) -> None:
+    def _add(self, record: _Record, feedback_count: int) -> None:
         records = self._records
-        if records and abs(record.arrived_s - records[-1].arrived_s) > CLOCK_JUMP_S:
-            self._forgotten = (records[-1].total_lost, records[-1].total_received)
-            records.clear()
-            self._base.forget()
+        if records:
+            last = records[-1]
+            is_jump = abs(record.arrived_s - last.arrived_s) > CLOCK_JUMP_S
+            if is_jump:
+                self._base.forget()
+            # What a lost feedback said is unknown: a rate across it would be too low.
+            if is_jump or feedback_count != (self._feedback_count + 1) & _COUNT_MASK:
+                self._forgotten = (last.total_lost, last.total_received)
+                records.clear()
+        self._feedback_count = feedback_count
         records.append(record)
         while records[0].arrived_s < record.arrived_s - LOSS_WINDOW_S:
             oldest = records.popleft()

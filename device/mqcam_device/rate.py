@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mqcam_device.losses import Losses
 from mqcam_device.passage import Passage, Sample
 from mqcam_device.reported import Reported
 
@@ -37,22 +38,6 @@ OBEYED: Final = 1.1
 IDLE: Final = 0.7
 """A queue that does not change although less is sent gets a cut, and then it is no queue: the path
 has become longer."""
-
-EXCESS_LOSS: Final = 0.08
-EXCESS_PACKETS: Final = 3
-HOLDING_LOSS: Final = 0.03
-HOLDING_PACKETS: Final = 2
-"""Losses above these shares, plus so many packets as chance makes of few, cut or hold the rate."""
-
-LOSS_PAUSE_S: Final = 1.2
-"""Losses are counted over a second: those before a cut say nothing about it."""
-
-SURVIVING: Final = 0.7
-OWN_LOSS_LIMIT: Final = 0.2
-HELD_S: Final = 3.0
-OWN_LOSS_SMOOTHING: Final = 0.03
-"""A cut to what was delivered ends losses by overload. A share of them that stays, or that holds
-the rate for long, is the path's own, until it becomes less. Nobody can watch through more."""
 
 REMB_FALL: Final = 0.97
 REMB_HEADROOM: Final = 1.2
@@ -103,7 +88,6 @@ class PathRate:
         self.is_probing = True
         self.is_silent = False
         self.queue_s = 0.0
-        self.loss = 0.0
         self.delivered_bps = 0
         self._ceiling_bps = ceiling_bps
         self._passage = Passage()
@@ -118,12 +102,15 @@ class PathRate:
         self._moved_at = now
         self._has_stalled = False
         self._limit_bps: float | None = None
-        self._own_loss = 0.0
-        self._free_at = now
-        self._loss_cut: tuple[float, float] | None = None
+        self._losses = Losses(now=now)
         self._remb_bps: int | None = None
         self._answered_bytes = 0
         self._unanswered_since: float | None = None
+
+    @property
+    def loss(self) -> float:
+        """The share of packets that was lost in the last second, 0 to 1."""
+        return self._losses.share
 
     @property
     def is_limited(self) -> bool:
@@ -204,27 +191,16 @@ class PathRate:
         self.queue_s = max(0.0, sample.queue_s)
         self._backlog_s = self.queue_s
         self.delivered_bps = int(sample.delivered_bps or 0)
-        self.loss = sample.lost / max(1, sample.lost + sample.received)
-        if self.loss < self._own_loss:
-            self._own_loss += OWN_LOSS_SMOOTHING * (self.loss - self._own_loss)
+        self._losses.take(sample)
         if self.queue_s > (RELAXED_S if self.is_congested else OVERUSE_S):
             self._relieve(sample, now)
-        elif self._is_losing(sample, EXCESS_LOSS, EXCESS_PACKETS):
+        elif self._losses.is_excess(sample):
             self._answer_losses(sample, now)
         else:
             self.is_congested = False
-            is_held = self._is_held(sample, now)
+            is_held = self._losses.is_holding(sample, now)
             if now - self._congested_at >= self._pace.quiet_s and not is_held:
                 self._grow(sample, elapsed_s, now)
-
-    def _is_held(self, sample: Sample, now: float) -> bool:
-        """Tell whether losses forbid to grow; those that stay for long are the path's own."""
-        if not self._is_losing(sample, HOLDING_LOSS, HOLDING_PACKETS):
-            self._free_at = now
-        elif now - self._free_at > HELD_S:
-            self._own_loss = min(self.loss, OWN_LOSS_LIMIT)
-            self._free_at = now
-        return self._free_at != now
 
     def _relieve(self, sample: Sample, now: float) -> None:
         """Send less while there is a queue; what arrives meanwhile is what the path carries."""
@@ -268,21 +244,9 @@ class PathRate:
         self._reported.forget_base()
         self.is_congested = False
 
-    def _is_losing(self, sample: Sample, share: float, packets: int) -> bool:
-        total = sample.lost + sample.received
-        return sample.lost > (self._own_loss + share) * total + packets
-
     def _answer_losses(self, sample: Sample, now: float) -> None:
-        """Cut to what was delivered; losses that stay are not ours."""
-        if self._loss_cut is not None and now - self._loss_cut[0] < LOSS_PAUSE_S:
+        if not self._losses.is_cut_due(now, is_obeyed=self._is_obeyed(now)):
             return
-        before = self._loss_cut
-        is_recent = before is not None and now - before[0] < 3 * LOSS_PAUSE_S
-        is_survivor = before is not None and SURVIVING * before[1] <= self.loss <= OWN_LOSS_LIMIT
-        if is_recent and is_survivor and self._is_obeyed(now):
-            self._own_loss = self.loss
-            return
-        self._loss_cut = (now, self.loss)
         self._begin_episode(now)
         if sample.delivered_bps is not None:
             self._lower(CUT * sample.delivered_bps, limit_bps=sample.delivered_bps)

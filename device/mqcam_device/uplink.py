@@ -87,6 +87,7 @@ class _Viewer:
     calm_at: float
     layer: str = MAIN
     is_trial: bool = False
+    is_pinned: bool = False
     low_since: float | None = None
     wait_s: float = FIRST_WAIT_S
 
@@ -144,6 +145,13 @@ class Uplink(Generic[Key]):
         if viewer is not None and viewer.layer == MAIN and self._has_low_layer:
             _demote(viewer, now)
 
+    def pin(self, key: Key, now: float) -> None:
+        """Leave a viewer on the low layer for as long as it stays, as it wishes."""
+        if self._has_low_layer:
+            viewer = self._viewers.setdefault(key, _Viewer(since=now, calm_at=now))
+            viewer.is_pinned = True
+            _demote(viewer, now)
+
     def _follow(self, paths: Mapping[Key, Path], now: float) -> None:
         for key in [key for key in self._viewers if key not in paths]:
             del self._viewers[key]
@@ -171,23 +179,32 @@ class Uplink(Generic[Key]):
         if path.is_congested:
             viewer.calm_at = now
         if viewer.layer == LOW:
-            if now - viewer.calm_at >= viewer.wait_s and self._has_room(path):
+            is_calm = now - viewer.calm_at >= viewer.wait_s
+            if is_calm and not viewer.is_pinned and self._has_room(path):
                 _try(viewer, now)
-            return
-        if now - viewer.since > PROVEN_S:
-            viewer.wait_s = FIRST_WAIT_S
-        if viewer.is_trial:
+        elif viewer.is_trial:
             viewer.is_trial = now - viewer.since < TRIAL_S and not path.is_congested
-            return
-        is_low = path.estimate_bps < floor_bps and not (path.is_probing or path.is_silent)
-        if not is_low or (self._is_joint(now) and path.estimate_bps >= FLOOR_BPS):
+        elif self._is_below(path, floor_bps, now):
+            self._doubt(viewer, path, floor_bps, now)
+        else:
             viewer.low_since = None
-            return
+            if now - viewer.since > PROVEN_S:
+                viewer.wait_s = FIRST_WAIT_S
+
+    def _is_below(self, path: Path, floor_bps: float, now: float) -> bool:
+        if path.is_probing or path.is_silent or path.estimate_bps >= floor_bps:
+            return False
+        return path.estimate_bps < FLOOR_BPS or not self._is_joint(now)
+
+    def _doubt(self, viewer: _Viewer, path: Path, floor_bps: float, now: float) -> None:
+        """Obey a viewer below the floor no longer, and demote it once it is proven slow.
+
+        If more is too much for it alone, it goes; if it is too much for all, they have one uplink
+        in common.
+        """
         if viewer.low_since is None:
             viewer.low_since = now
         is_hopeless = path.estimate_bps < HOPELESS * floor_bps
-        # It is not obeyed from now on. If more is too much for it alone, it goes; if it is too
-        # much for all, they have one uplink in common.
         is_proven = path.is_congested or path.estimate_bps < FLOOR_BPS
         if is_proven and (is_hopeless or now - viewer.low_since >= PATIENCE_S):
             _demote(viewer, now)

@@ -16,7 +16,6 @@ from mqcam.arrivals import (
     TRANSPORT_FEEDBACK,
     Arrivals,
     read_arrivals,
-    write_arrivals,
 )
 from mqcam.rtcp import (
     NTP_MASK,
@@ -32,18 +31,6 @@ from mqcam.rtcp import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-__all__ = [
-    "Arrivals",
-    "Feedback",
-    "ReportBlock",
-    "read_feedback",
-    "write_arrivals",
-    "write_nack",
-    "write_receiver_report",
-    "write_sender_report",
-    "write_source_description",
-]
 
 LOST_LIMIT: Final = 1024
 """Sequence numbers that one compound may ask for again; the rest of them is not read."""

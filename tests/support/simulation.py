@@ -13,7 +13,8 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from mqcam.feedback import ReportBlock, read_feedback, write_arrivals
+from mqcam.arrivals import write_arrivals
+from mqcam.feedback import ReportBlock, read_feedback
 from mqcam_device.rate import PathRate
 from mqcam_device.uplink import Uplink
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 STEP_S = 1 / 120
 FRAME_STEPS = {"main": 4, "low": 8}
 DECISION_STEPS = 6
+REMB_STEPS = 26
+BLOCK_STEPS = 120
 PACKET_BYTES = 1200
 HEADER_BYTES = 70
 KEYFRAME_FACTOR = 5
@@ -98,6 +101,8 @@ class Viewer:
     lines: list[Line]
     rate: PathRate
     reporting: Reporting = "arrivals"
+    report_steps: int = 8
+    report_loss: float = 0.0
     came_at: float = 0.0
     shown: list[Shown] = field(default_factory=list)
     layer: str = "main"
@@ -112,6 +117,7 @@ class Viewer:
     queue_s: float = 0.0
     before_queue_s: float = 0.0
     recent: deque[tuple[float, int]] = field(default_factory=deque)
+    random: random.Random = field(default_factory=lambda: random.Random(3))  # noqa: S311
     replies: deque[tuple[float, Callable[[float], None]]] = field(default_factory=deque)
 
     @property
@@ -141,15 +147,14 @@ class Viewer:
 
     def step(self, index: int, now: float) -> None:
         """Receive, report, and let reports that have arrived be read."""
-        steps_of = {"arrivals": 8, "remb": 26, "reports": 120}[self.reporting]
-        if index % steps_of == 0:
-            if self.reporting == "arrivals":
+        if self.reporting == "arrivals":
+            if index % self.report_steps == 0:
                 self._report_arrivals(now)
-            else:
-                self._count(now)
-        if self.reporting == "remb" and index % 26 == 0 and now > self.came_at + 5:
-            self._report_remb(now)
-        if self.reporting != "arrivals" and index % 120 == 0:
+        elif index % REMB_STEPS == 0:
+            self._count(now)
+            if self.reporting == "remb" and now > self.came_at + 5:
+                self._report_remb(now)
+        if self.reporting != "arrivals" and index % BLOCK_STEPS == 0:
             self._report_block(now)
         while self.replies and self.replies[0][0] <= now:
             self.replies.popleft()[1](now)
@@ -172,6 +177,8 @@ class Viewer:
         times = [(seq, None if at is None else int((at + 77) * 1e6)) for seq, _, at, _ in taken]
         for packet in write_arrivals(2, MEDIA, self.reports, times):
             self.reports += 1
+            if self.random.random() < self.report_loss:
+                continue
             for arrivals in read_feedback(packet, ssrc=MEDIA).arrivals:
                 self._reply(partial(self.rate.take_arrivals, arrivals), now)
 
@@ -248,7 +255,7 @@ class World:
     ) -> Viewer:
         """Let a viewer come."""
         rate = PathRate(start_bps=start_bps, ceiling_bps=self.ceiling_bps, now=self.now)
-        viewer = Viewer(list(lines), rate, reporting, self.now)
+        viewer = Viewer(list(lines), rate, reporting, came_at=self.now)
         self.viewers[name] = viewer
         return viewer
 

@@ -10,8 +10,8 @@ SIZE = 1200
 BEGIN_US = 5_000_000_000
 
 
-def feedback(*arrivals: tuple[int, int | None]) -> Arrivals:
-    return Arrivals(arrivals[0][0], len(arrivals), 0, 0, list(arrivals))
+def feedback(*arrivals: tuple[int, int | None], count: int = 0) -> Arrivals:
+    return Arrivals(arrivals[0][0], len(arrivals), 0, count, list(arrivals))
 
 
 def carry(
@@ -30,7 +30,8 @@ def carry(
         passage.sent(index & 0xFFFF, SIZE, now)
         waiting.append((index & 0xFFFF, BEGIN_US + int((now + queue_s) * 1e6)))
         if len(waiting) == 5:
-            sample = passage.take(feedback(*waiting), now + queue_s + 0.02)
+            count = index // 5 & 0xFF
+            sample = passage.take(feedback(*waiting, count=count), now + queue_s + 0.02)
             if sample is not None:
                 samples.append(sample)
             waiting.clear()
@@ -94,7 +95,7 @@ def test_what_arrives_after_it_was_given_up_counts_once() -> None:
     for index in range(3):
         passage.sent(index, SIZE, 0.0)
     passage.take(feedback((0, BEGIN_US), (1, None), (2, BEGIN_US)), 0.1)
-    sample = passage.take(feedback((1, BEGIN_US + 250), (2, BEGIN_US)), 0.2)
+    sample = passage.take(feedback((1, BEGIN_US + 250), (2, BEGIN_US), count=1), 0.2)
     assert sample is not None
     assert sample.received == 3
 
@@ -124,7 +125,7 @@ def test_trains_show_the_narrowest_line() -> None:
         passage.sent_run(train * 4, 4, SIZE, now)
         begin_us = BEGIN_US + train * 50_000
         times = [(train * 4 + index, begin_us + index * spacing_us) for index in range(4)]
-        passage.take(feedback(*times), now + 0.05)
+        passage.take(feedback(*times, count=train), now + 0.05)
     assert passage.train_bps == pytest.approx(1_000_000, rel=0.01)
 
 
@@ -151,11 +152,22 @@ def test_the_clock_of_a_receiver_may_begin_again() -> None:
         passage.sent(index, SIZE, index * 0.01)
         at_us = half - 500_000 + index * 10_000
         at_us -= REFERENCE_PERIOD_US if at_us >= half else 0
-        report = Arrivals(index, 1, at_us, 0, [(index, at_us)])
+        report = Arrivals(index, 1, at_us, index, [(index, at_us)])
         samples.append(passage.take(report, index * 0.01 + 0.02))
     assert samples[-1] is not None
     assert samples[-1].queue_s == pytest.approx(0, abs=1e-3)
     assert samples[-1].delivered_bps == pytest.approx(SIZE * 8 * 100, rel=0.02)
+
+
+def test_a_lost_feedback_makes_no_rate_lower() -> None:
+    passage = Passage()
+    carry(passage, packets=100)
+    for index in range(100, 105):
+        passage.sent(index, SIZE, index * 0.01)
+    samples = carry(passage, packets=100, begin=105)
+    assert samples[0].delivered_bps is None
+    rates = [each.delivered_bps for each in samples if each.delivered_bps is not None]
+    assert min(rates) == pytest.approx(SIZE * 8 * 100, rel=0.02)
 
 
 def test_the_clock_of_a_receiver_may_jump() -> None:

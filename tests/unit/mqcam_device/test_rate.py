@@ -25,12 +25,15 @@ class Narrowing:
 
     reporting: Reporting = "arrivals"
     seed: int = 1
+    report_steps: int = 8
+    report_loss: float = 0.0
     queues: list[tuple[float, float]] = field(default_factory=list)
 
     def run(self) -> World:
         world = World(ceiling_bps=CEILING_BPS, seed=self.seed)
         line = Line(rate_bps=3_000_000, seed=self.seed)
-        world.join("viewer", line, reporting=self.reporting)
+        viewer = world.join("viewer", line, reporting=self.reporting)
+        viewer.report_steps, viewer.report_loss = self.report_steps, self.report_loss
         for rate_bps in (3_000_000, 800_000, 3_000_000):
             line.rate_bps = rate_bps
             world.run(20, lambda now: self.queues.append((now, line.queue_s(now))))
@@ -52,6 +55,13 @@ def test_a_line_that_narrows_and_widens_is_followed(seed: int) -> None:
     assert narrowing.longest_queue_s(22, 40) < 0.3
     assert fmean(world.bitrates(25, 40)) > 0.65 * 800_000
     assert return_s(world) < 6.5
+
+
+@pytest.mark.parametrize("narrowing", [Narrowing(report_steps=30), Narrowing(report_loss=0.05)])
+def test_the_same_is_true_when_feedback_is_rare_or_lost(narrowing: Narrowing) -> None:
+    world = narrowing.run()
+    assert narrowing.longest_queue_s(22, 40) < 0.3
+    assert return_s(world) < 9
 
 
 @pytest.mark.parametrize("seed", SEEDS)

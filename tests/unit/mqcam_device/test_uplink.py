@@ -182,6 +182,14 @@ def test_a_viewer_may_be_demoted_for_another_reason() -> None:
     assert uplink.decide(paths, 1.1).layers == {"a": "low", "b": "main"}
 
 
+def test_a_viewer_that_wishes_the_low_layer_stays_there_and_slows_nobody() -> None:
+    uplink = new_uplink()
+    uplink.pin("small", 0.0)
+    decision = decide(uplink, {"a": Known(), "small": Known(1_500_000)}, seconds=60)
+    assert decision.layers == {"a": "main", "small": "low"}
+    assert decision.bitrates == {"main": payload(3_000_000), "low": 400_000}
+
+
 def test_congestion_of_all_at_once_is_shared() -> None:
     paths = {
         name: Known(rate_bps, is_congested=True)
