@@ -219,6 +219,8 @@ class App:
         self._hub.publish(unit)
 
     def _source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
+        if info is not None:
+            self._director.note_layers([each.name for each in info.layers])
         self.agent.source_changed(state, info, text)
 
     def _broker_changed(self, state: BrokerState) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from mqcam_device.media import MAIN
-from mqcam_device.rate import PathRate
-from mqcam_device.uplink import Uplink
+from mqcam_device.media import LOW, MAIN
+from mqcam_device.rate.path import PathRate
+from mqcam_device.rate.uplink import Uplink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
     from mqcam_device.hub import Hub
 
@@ -66,6 +66,10 @@ class Director:
     def pin(self, key: Hashable, now: float) -> None:
         """Leave a viewer on the low layer, as it wishes."""
         self._uplink.pin(key, now)
+
+    def note_layers(self, layers: Collection[str]) -> None:
+        """Note which layers the source has."""
+        self._uplink.allow_low(is_there=LOW in layers)
 
     def demote(self, key: Hashable, now: float) -> None:
         """Put a viewer who asks for too many keyframes on the low layer."""

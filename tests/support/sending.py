@@ -18,7 +18,7 @@ from mqcam.sdp import (
 )
 from mqcam.srtp import Scratch
 from mqcam_device.media import AccessUnit
-from mqcam_device.rate import PathRate
+from mqcam_device.rate.path import PathRate
 from mqcam_device.sending.egress import MediaEgress
 from mqcam_device.sending.parcels import Parcels
 

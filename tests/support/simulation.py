@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from mqcam.arrivals import write_arrivals
 from mqcam.feedback import ReportBlock, read_feedback
-from mqcam_device.rate import PathRate
-from mqcam_device.uplink import Uplink
+from mqcam_device.rate.path import PathRate
+from mqcam_device.rate.uplink import Uplink
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,7 +45,10 @@ time; any other shows each at once (docs/decisions/sending.md)."""
 class Path(Protocol):
     """Who judges the way to the viewer from what was sent and what is said of it."""
 
-    loss: float
+    @property
+    def loss(self) -> float:
+        """The part of its packets that were lost lately."""
+        ...
 
     def sent_run(self, first_sequence: int, count: int, size_bytes_each: int, now: float) -> None:
         """Take packets that leave together, by their transport-wide numbers."""

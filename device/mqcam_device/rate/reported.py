@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam.rtcp import signed_difference
 
-from mqcam_device.passage import Minimum, Sample
+from mqcam_device.rate.passage import Minimum, Sample
 
 if TYPE_CHECKING:
     from mqcam.feedback import ReportBlock

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mqcam_device.losses import Losses
-from mqcam_device.passage import Passage, Sample
-from mqcam_device.reported import Reported
+from mqcam_device.rate.losses import Losses
+from mqcam_device.rate.passage import Passage, Sample
+from mqcam_device.rate.reported import Reported
 
 if TYPE_CHECKING:
     from mqcam.arrivals import Arrivals

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from mqcam_device.passage import Sample
+    from mqcam_device.rate.passage import Sample
 
 EXCESS_SHARE: Final = 0.08
 EXCESS_PACKETS: Final = 3

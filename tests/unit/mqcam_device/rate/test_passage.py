@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.arrivals import REFERENCE_PERIOD_US, Arrivals
-from mqcam_device.passage import Minimum, Passage, Sample
+from mqcam_device.rate.passage import Minimum, Passage, Sample
 
 SIZE = 1200
 BEGIN_US = 5_000_000_000

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from mqcam_device.losses import Losses
-from mqcam_device.passage import Sample
+from mqcam_device.rate.losses import Losses
+from mqcam_device.rate.passage import Sample
 
 
 def sample(lost: int, received: int) -> Sample:

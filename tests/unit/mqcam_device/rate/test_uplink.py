@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import fmean
 
 import pytest
-from mqcam_device.uplink import PAYLOAD_SHARE, Decision, Uplink
+from mqcam_device.rate.uplink import PAYLOAD_SHARE, Decision, Uplink
 from support.simulation import Line, World
 
 CEILING_BPS = 4_000_000

@@ -48,7 +48,7 @@ seems to have room. Each trial that fails doubles the wait; who stays for `PROVE
 
 
 class Path(Protocol):
-    """What must be known of a viewer's path; `rate.PathRate` is one."""
+    """What must be known of a viewer's path; `PathRate` is one."""
 
     estimate_bps: float
     is_congested: bool
@@ -138,6 +138,13 @@ class Uplink(Generic[Key]):
             bitrates=dict(self._bitrates),
             layers={key: viewer.layer for key, viewer in self._viewers.items()},
         )
+
+    def allow_low(self, *, is_there: bool) -> None:
+        """Note whether the source has a low layer; without one everybody is on the main layer."""
+        self._has_low_layer = is_there
+        if not is_there:
+            for viewer in self._viewers.values():
+                viewer.layer = MAIN
 
     def demote(self, key: Key, now: float) -> None:
         """Put a viewer on the low layer for another reason: it asks for too many keyframes."""

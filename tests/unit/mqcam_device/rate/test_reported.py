@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.feedback import ReportBlock
-from mqcam_device.reported import Reported
+from mqcam_device.rate.reported import Reported
 
 if TYPE_CHECKING:
-    from mqcam_device.passage import Sample
+    from mqcam_device.rate.passage import Sample
 
 
 def block(*, highest: int, lost: int = 0) -> ReportBlock:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.arrivals import Arrivals
 from mqcam.feedback import ReportBlock
-from mqcam_device.rate import MIN_ESTIMATE_BPS, PathRate
+from mqcam_device.rate.path import MIN_ESTIMATE_BPS, PathRate
 from support.simulation import Line, Reporting, World
 
 CEILING_BPS = 3_000_000
