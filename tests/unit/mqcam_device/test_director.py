@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mqcam.arrivals import Arrivals
 from mqcam_device.director import UNKNOWN_PATH_BPS, Director
 from mqcam_device.hub import Hub
-from mqcam_device.keyframes import Timer
 from mqcam_device.media import LOW, MAIN, AccessUnit
-from mqcam_device.rate.path import PathRate
+
+if TYPE_CHECKING:
+    from mqcam_device.keyframes import Timer
+    from mqcam_device.rate.path import PathRate
 
 START_BPS, CEILING_BPS = 1_500_000, 4_000_000
 PACKET_BYTES, FRAME_S = 1200, 1 / 30
@@ -69,7 +73,7 @@ class Rig:
         self._numbers[key] = 0
 
     def run(self, seconds: float, *, delays_s: dict[str, float] | None = None) -> None:
-        """Let viewers get 2 Mbit/s and report on them; ``delays_s`` is how much later each second."""
+        """Let viewers get 2 Mbit/s and report on them, ``delays_s`` later with each second."""
         per_frame = 7
         for frame in range(round(seconds / FRAME_S)):
             self.clock.now += FRAME_S
