@@ -235,6 +235,7 @@ class Ordering:
         self._highest = number - 1
         self._next = number
         self._newest = None
+        self.begin()
         self._is_broken = True
         return number
 
@@ -244,7 +245,7 @@ class Ordering:
             is_known = number in self._waiting
             self._counts.packets_duplicate += is_known
             return not is_known
-        if self.is_begun or number < self._highest - MAX_WAITING:
+        if self.is_begun or number < self._highest - BURST_PACKETS:
             self._count_late(number)
             return False
         self._waiting |= {each.sequence: each for each in self._popped}
@@ -266,6 +267,7 @@ class Ordering:
             ticks = signed(packet.timestamp - newest.timestamp, bits=32) if newest else 0
             if count > BURST_PACKETS or (count > BURST_FLOOR and ticks > BURST_TICKS):
                 self.skip_to(number)
+                self.begin()
                 self._is_broken = True
                 return
             self.repair.miss(begin, number, packet.arrived_at)

@@ -190,7 +190,7 @@ async def test_a_viewer_that_only_keeps_units_decodes_nothing_and_repairs_all() 
         assert not any(thread.name == "decoder" for thread in threading.enumerate())
 
     assert viewer.frames.empty()
-    assert viewer.ingress.decoder_counts is None
+    assert viewer.ingress.decoder_counts.decoded == 0
     assert sender.numbers_again
 
 

@@ -62,6 +62,11 @@ class DecoderCounts:
     """Not decoded: there were too many, or one that they need was missing."""
     failed: int = 0
 
+    @property
+    def not_shown(self) -> int:
+        """Return how many whole pictures came to nothing here."""
+        return self.late + self.dropped + self.failed
+
 
 class Decoder:
     """Decode units in order; ``on_picture`` and ``on_keyframe_wanted`` are called in the loop.

@@ -17,7 +17,7 @@ from mqcam.payload import read_packet
 from mqcam.rtcp import RTP_MASK
 from mqcam.sdp import RTP_CLOCK_HZ
 
-from mqcam_viewer.decoder import Decoder
+from mqcam_viewer.decoder import Decoder, DecoderCounts
 from mqcam_viewer.frames import Frame
 from mqcam_viewer.playout import Playout
 from mqcam_viewer.reporting import Reporting
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mqcam.depacketiser import VideoUnit
     from mqcam.ordering import Counts
 
-    from mqcam_viewer.decoder import Decoded, DecoderCounts
+    from mqcam_viewer.decoder import Decoded
 
 KEEPING_PATIENCE_S: Final = 0.5
 """Who only keeps encoded pictures has more time for a retransmission than who shows them."""
@@ -128,9 +128,9 @@ class Ingress:
         return self._depacketiser.counts
 
     @property
-    def decoder_counts(self) -> DecoderCounts | None:
-        """Return what happened to pictures on their way to be shown; None if none is decoded."""
-        return None if self._decoder is None else self._decoder.counts
+    def decoder_counts(self) -> DecoderCounts:
+        """Return what happened to pictures on their way to be shown."""
+        return DecoderCounts() if self._decoder is None else self._decoder.counts
 
     async def start(self) -> None:
         """Begin to receive; may come before the connection stands."""

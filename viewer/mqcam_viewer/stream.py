@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mqcam_viewer.client import Client
     from mqcam_viewer.frames import Frame
-    from mqcam_viewer.ingress import Reception
+    from mqcam_viewer.ingress import Ingress, Reception
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ class Stream:
         self._sessions_seen = 0
         self._packets_lost_before = 0
         self._units_dropped_before = 0
+        self._frames_dropped_before = 0
         self._end: StreamEnded | None = None
         self._has_ended = asyncio.Event()
         self._frames = FrameQueue(bound=max_waiting)
@@ -213,12 +214,17 @@ class Stream:
             latency_ms=percentiles(statistics.latencies_ms),
             bitrate_bps=received.bitrate_bps if received else 0,
             packets_lost=self._packets_lost_before + (received.packets_lost if received else 0),
-            frames_dropped=self._frames.dropped,
+            frames_dropped=self._frames_dropped(ingress),
             freezes=statistics.freezes_at(time.monotonic()),
             rtt_ms=received.rtt_ms if received else None,
             candidate_pair=str(pair) if pair else None,
             reconnects=self.reconnects,
         )
+
+    def _frames_dropped(self, ingress: Ingress | None) -> int:
+        """Return how many whole pictures nobody saw, because this side was too slow."""
+        at_decoder = ingress.decoder_counts.not_shown if ingress else 0
+        return self._frames.dropped + self._frames_dropped_before + at_decoder
 
     @property
     def path(self) -> CandidatePairInfo | None:
@@ -353,6 +359,7 @@ class Stream:
                 if old.session.ingress is not None:
                     self._packets_lost_before += old.session.ingress.counts.packets_lost
                     self._units_dropped_before += old.session.ingress.counts.units_dropped
+                    self._frames_dropped_before += old.session.ingress.decoder_counts.not_shown
             self._next = None
         return end
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mqcam.depacketiser import Depacketiser
 from mqcam.ordering import BURST_FLOOR, BURST_PACKETS, PATIENCE_S, REACH_BACK, TAIL_PACKETS, TAIL_S
 from support import rtp
@@ -200,3 +202,39 @@ def test_a_path_of_long_round_trips_has_more_patience() -> None:
     subject.tick(0.1 + 0.9)
 
     assert not subject.needs_keyframe
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2**16 - 1) | st.integers(990, 1100),
+            st.integers(0, 2**32 - 1) | st.integers(0, 9000),
+            st.booleans(),
+            st.booleans(),
+            st.sampled_from(
+                (b"\x41\x00", b"\x65\x00", b"\x7c\x85a", b"\x7c\x45a", b"\x67\x42", b"\x78", b"")
+            ),
+        ),
+        max_size=120,
+    )
+)
+def test_no_order_of_packets_breaks_or_swells_anything(
+    headers: list[tuple[int, int, bool, bool, bytes]],
+) -> None:
+    """Authenticated is not well-behaved: a camera may be anything."""
+    subject = depacketiser()
+    now = 0.0
+    for sequence, timestamp, marker, is_repeat, payload in headers:
+        packet = rtp.packet(payload, sequence=sequence, timestamp=timestamp, marker=marker)
+        subject.receive(rtp.retransmission(packet) if is_repeat else packet, now)
+        assert len(subject.requests(now)) <= BURST_PACKETS + TAIL_PACKETS
+        assert len(subject.repair) <= BURST_PACKETS + TAIL_PACKETS + REACH_BACK
+        now += 0.003
+    for _ in range(2000):
+        next_at = subject.next_at(now)
+        if next_at is None:
+            break
+        now = max(next_at, now + 0.001)
+        subject.tick(now)
+        subject.requests(now)
+    assert subject.next_at(now) is None
