@@ -22,6 +22,7 @@ from mqcam.errors import MqcamError
 from support.broker import ShippedBroker
 
 from bench import (
+    browser,
     clocks,
     crowd,
     fanout,
@@ -63,6 +64,7 @@ MEASUREMENTS: dict[str, Measure] = {
     "outages": outages.measure,
     "rates": rates.measure,
     "crowd": crowd.measure,
+    "browser": browser.measure,
     "servers": slow_servers.measure,
     "paths": paths.measure,
     "window": window.measure,

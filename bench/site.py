@@ -35,6 +35,7 @@ Kind = Literal["ours", "stock"]
 KINDS: tuple[Kind, ...] = ("ours", "stock")
 CAMERA = "front"
 MAX_VIEWERS = 20
+WS_PORT = 8884
 REST_S = 15.0
 ORDER_S = 60.0
 POLL_S = 0.05
@@ -117,7 +118,7 @@ class Site:
     async def started(self) -> AsyncIterator[None]:
         """Run broker, agent and stock camera inside the block; both cameras rest."""
         star, programs, setup = self.star, self._programs, self.setup
-        programs.start_broker(star.camera, star.camera_address)
+        programs.start_broker(star.camera, star.camera_address, "--ws-port", str(WS_PORT))
         servers: list[dict[str, str]] = []
         ice = ""
         if setup.is_relayed:

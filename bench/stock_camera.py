@@ -117,8 +117,8 @@ class StockCamera:
             pass  # the viewer is gone, which is what we wait for
         finally:
             self._tracks.discard(track)
-            # It waits for ever for a sender that never began.
-            with contextlib.suppress(TimeoutError):
+            # It waits for ever for a sender that never began, or until this process ends.
+            with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(STOP_S):
                     await connection.close()
             writer.close()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from support.tree import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -114,7 +115,9 @@ class Page:
 class Chromium:
     """One browser process with its children; an asynchronous context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = ()) -> None:
+        """``command`` runs it on another host."""
+        self._command = tuple(command)
         self._profile = Path(tempfile.mkdtemp(prefix="mqcam-chromium-"))
         self._numbers = itertools.count(1)
         self._answers: dict[int, Answer] = {}
@@ -163,6 +166,7 @@ class Chromium:
         sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
         with (self._profile / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
+                *self._command,
                 *ON_PIPES,
                 found,
                 *FLAGS,

@@ -132,6 +132,8 @@ class Star:
         for _, host, address in self._hosts():
             ip("-n", host, "address", "add", f"{address}/24", "dev", INTERFACE)
             ip("-n", host, "link", "set", INTERFACE, "up")
+            # Browsers tell no address of a host from which nothing leads away.
+            ip("-n", host, "route", "add", "default", "dev", INTERFACE)
         return self
 
     def __exit__(

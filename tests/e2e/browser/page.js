@@ -3,20 +3,23 @@
 import { Viewer } from "./viewer.js";
 import { decode } from "./messages.js";
 import { readLine } from "./pairing.js";
+import { FrameRecorder } from "./recorder.js";
 import { run } from "./vectors.js";
 
 const MS = 1000;
 const video = document.getElementById("video");
 let viewer = null;
+let recorder = null;
 
-/** Frames decoded and dropped, size, first-frame ms after the first publish of the offer. */
+/** Frames decoded and dropped, freezes, size, first-frame ms after publish and making of the offer. */
 window.stats = {};
 
 async function refresh() {
   for (const report of (await viewer.session.peer.getStats()).values()) {
     if (report.type !== "inbound-rtp" || report.kind !== "video") continue;
-    const { framesDecoded = 0, framesDropped = 0, packetsLost = 0, frameWidth, frameHeight } = report;
-    Object.assign(window.stats, { framesDecoded, framesDropped, packetsLost, width: frameWidth, height: frameHeight });
+    const { framesDecoded = 0, framesDropped = 0, packetsLost = 0, freezeCount = 0 } = report;
+    const { frameWidth: width, frameHeight: height } = report;
+    Object.assign(window.stats, { framesDecoded, framesDropped, packetsLost, freezeCount, width, height });
   }
   return { ...window.stats };
 }
@@ -25,7 +28,7 @@ async function refresh() {
 window.watch = async (login, device, options = {}) => {
   viewer = new Viewer(window.mqtt, login, device);
   // The browser's statistics may be a moment behind the first frame.
-  window.stats = { framesDecoded: 0, framesDropped: 0, packetsLost: 0 };
+  window.stats = { framesDecoded: 0, framesDropped: 0, packetsLost: 0, freezeCount: 0 };
   window.firstFrame = new Promise((resolve) => {
     video.requestVideoFrameCallback((at) => resolve(at));
   });
@@ -33,6 +36,7 @@ window.watch = async (login, device, options = {}) => {
   const session = await viewer.watch({ ...options, onTrack });
   window.firstFrame = window.firstFrame.then((at) => {
     window.stats.firstFrameMs = at - session.offeredAt;
+    window.stats.firstFrameSinceCreationMs = at - session.createdAt;
     return window.stats.firstFrameMs;
   });
   return session.outcome;
@@ -65,6 +69,17 @@ window.colours = async (places) => {
     ...context.getImageData(x * canvas.width, y * canvas.height, 1, 1).data.slice(0, 3),
   ]);
 };
+
+/** Return the statistics once there is a picture. */
+window.counts = async () => {
+  await window.firstFrame;
+  return refresh();
+};
+
+/** Note what the video shows until recorded() asks for it: [number, drawn at, shown at], in ms. */
+window.record = () => { recorder = new FrameRecorder(video); };
+window.recorded = () => recorder.stop();
+window.now = () => performance.now();
 
 window.retries = () => viewer.session.retries;
 window.ending = () => viewer.session.ending;

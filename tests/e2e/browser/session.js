@@ -43,6 +43,7 @@ export class Session {
   }
 
   async start() {
+    this.createdAt = performance.now();
     await this.peer.setLocalDescription();
     this.sdp = this.peer.localDescription.sdp;
     this.ufrag = /^a=ice-ufrag:(\S+)/m.exec(this.sdp)[1];
