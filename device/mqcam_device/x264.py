@@ -29,10 +29,16 @@ _ONE_SLICE_PIXELS = 1280 * 720
 _GOP_S = 3600
 
 _BUFFER_S, _SMALL_BUFFER_S = 0.125, 0.25
-_SMALL_BUFFER_BITS, _MAX_BUFFER_BITS = 100_000, 500_000
+_SMALL_BUFFER_BITS, _USUAL_BUFFER_BITS = 100_000, 500_000
+_LARGE_BUFFER_S = 1 / 12
 """x264's buffer cannot change with the rate: one for a high ceiling lets a keyframe at a low rate
-take a second. 500 kbit keep it within 1/6 s at 1.5 Mbit/s, and 720p presentable. A small stream
-gets a quarter of a second, because a keyframe of 640x360 falls apart below 8 kB."""
+take a second. 500 kbit keep it within 1/6 s at 1.5 Mbit/s, and 720p presentable; less than 1/12 s
+would leave bits of a high rate unused. A small stream gets a quarter of a second, because a
+keyframe of 640x360 falls apart below 8 kB."""
+
+_HEADROOM = 1.25
+"""How far above the ceiling x264 may be asked to go, to reach the ceiling on the average: with so
+small a buffer it falls 15 % short of what it is asked."""
 
 _BUFFER_PICTURES = 1.5
 """x264 wants room for one picture at the ceiling."""
@@ -83,7 +89,8 @@ class X264:
         # "Constrained Baseline" is not known to libx264 by that name and yields High.
         context.profile = "Baseline"
         # x264 follows a changed bit_rate only in a stream that was opened as CBR at the ceiling.
-        context.bit_rate = self.max_bitrate_bps
+        most_bps = int(self.max_bitrate_bps * _HEADROOM)
+        context.bit_rate = most_bps
         bitrate_bps = self._clamp(bitrate_bps)
         buffer_bits = _buffer_bits(self.max_bitrate_bps, fps)
         least, most = _VBV_INIT_RANGE
@@ -91,7 +98,7 @@ class X264:
         context.options = {
             "preset": "ultrafast",
             "tune": "zerolatency",
-            "maxrate": str(self.max_bitrate_bps),
+            "maxrate": str(most_bps),
             "bufsize": str(buffer_bits),
             "x264-params": f"vbv-init={saved:.3f}",
         }
@@ -100,7 +107,7 @@ class X264:
         except av.FFmpegError as error:
             raise SourceError("encoder", f"libx264 refuses {width}x{height}: {error}") from error
         self._context = context
-        self._steering = Steering(bitrate_bps=bitrate_bps, max_bitrate_bps=self.max_bitrate_bps)
+        self._steering = Steering(bitrate_bps=bitrate_bps, max_bitrate_bps=most_bps)
         self.bitrate_bps = self.set_bitrate(bitrate_bps)
 
     def set_bitrate(self, bitrate_bps: int) -> int:
@@ -136,8 +143,9 @@ class X264:
 def _buffer_bits(max_bitrate_bps: int, fps: float) -> int:
     """Return x264's buffer (VBV): what a keyframe may take from the pictures around it."""
     usual = max(max_bitrate_bps * _BUFFER_S, _SMALL_BUFFER_BITS)
-    wanted = min(usual, max_bitrate_bps * _SMALL_BUFFER_S, _MAX_BUFFER_BITS)
-    return int(max(wanted, max_bitrate_bps * _BUFFER_PICTURES / fps))
+    most = max(max_bitrate_bps * _LARGE_BUFFER_S, _USUAL_BUFFER_BITS)
+    wanted = min(usual, max_bitrate_bps * _SMALL_BUFFER_S, most)
+    return int(max(wanted, max_bitrate_bps * _HEADROOM * _BUFFER_PICTURES / fps))
 
 
 def probe_profile_level_id(*, width: int, height: int, fps: float, max_bitrate_bps: int) -> str:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+from typing import TYPE_CHECKING
+
 import av
 import pytest
 from av.video.frame import VideoFrame
@@ -10,6 +13,9 @@ from mqcam_device.sources.pattern import Pattern
 from mqcam_device.sources.raw import matrix_of
 from mqcam_device.x264 import MIN_BITRATE_BPS, X264, probe_profile_level_id
 from support.films import grey_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FRAME_NS = 33_333_333
 
@@ -96,6 +102,25 @@ def test_a_changed_bit_rate_is_held_within_the_first_second(max_bitrate_bps: int
     assert bits[4:6] == pytest.approx([800_000] * 2, rel=0.15)
     assert bits[6] >= 2_500_000 * 0.8
     assert bits[7:] == pytest.approx([2_500_000] * 2, rel=0.15)
+
+
+@pytest.mark.parametrize("bitrate_bps", [1_000_000, 4_000_000, 8_000_000])
+def test_the_ceiling_is_reached_and_not_exceeded(bitrate_bps: int) -> None:
+    x264 = encoder(1280, 720, bitrate_bps=bitrate_bps, max_bitrate_bps=bitrate_bps)
+    film = moving_noise(1280, 720)
+    bits = [8 * len(x264.encode(next(film), index * FRAME_NS)) for index in range(90)]
+    assert sum(bits[30:]) / 2 == pytest.approx(bitrate_bps, rel=0.05)
+
+
+def moving_noise(width: int, height: int) -> Iterator[VideoFrame]:
+    """Yield pictures that take all the bits they can get."""
+    noise = random.Random(1).randbytes(2 * width * height)  # noqa: S311 - a picture
+    frame = grey_picture(width, height, 99)
+    plane = frame.planes[0]
+    while True:
+        for start in range(0, width * height, 7919):
+            plane.update(noise[start : start + plane.buffer_size])
+            yield frame
 
 
 @pytest.mark.parametrize("bitrate_bps", [800_000, 1_500_000, 4_000_000])
