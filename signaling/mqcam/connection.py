@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 Role = Literal["camera", "viewer"]
 
 CLOSE_LIMIT_S: Final = 1.0
+EARLY_CANDIDATE_LIMIT: Final = 64
+"""A candidate may come in one piece with the answer, which takes a turn of the loop to be taken."""
 PROCESSOR_PATH: Final = Path("/proc/cpuinfo")
 PROCESSOR_TEXT_LIMIT: Final = 8192
 """One processor's worth: the text of all of a large machine takes long to make."""
@@ -75,6 +77,7 @@ class Connection:
         self.media.on("statechange", self._media_state_changed)
         self._video: VideoParameters | None = None
         self._remote: TransportTerms | None = None
+        self._early: list[tuple[str, str]] = []
         self._data_terms: DataTerms | None = None
         self._data_task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -148,14 +151,19 @@ class Connection:
     def add_remote_candidates(self, candidates: Sequence[str], *, ufrag: str, end: bool) -> None:
         """Add what the peer trickled; bad ones are dropped and counted, nothing is raised.
 
-        Call it after the peer's description is there. An empty ``ufrag`` fits any. ``end`` says
-        that no more will follow, which changes nothing: a check may still come from a new address.
+        What comes before the peer's description waits for it, 64 at most. An empty ``ufrag`` fits
+        any. ``end`` says that no more will follow, which changes nothing: a check may still come
+        from a new address.
         """
         del end
-        if self._remote is None or ufrag not in ("", self._remote.ufrag):
+        if self._remote is None:
+            room = EARLY_CANDIDATE_LIMIT - len(self._early)
+            self._early += [(candidate, ufrag) for candidate in candidates[:room]]
+            self._ice.refuse_stale(max(0, len(candidates) - room))
+        elif ufrag not in ("", self._remote.ufrag):
             self._ice.refuse_stale(len(candidates))
-            return
-        self._ice.add_remote_candidates(candidates)
+        else:
+            self._ice.add_remote_candidates(candidates)
 
     async def connect(self, timeout_s: float) -> None:
         """Reach the peer and agree on keys; raises StageTimeout, ConnectFailed.
@@ -239,6 +247,9 @@ class Connection:
         if data is not None:
             self.data = DataLink(self.media, local_port=SCTP_PORT, remote_port=data.port)
         self._ice.add_remote_candidates(remote.candidates)
+        early, self._early = self._early, []
+        for candidate, ufrag in early:
+            self.add_remote_candidates([candidate], ufrag=ufrag, end=False)
 
     async def _connect(self, remote: TransportTerms, timeout_s: float) -> None:
         loop = asyncio.get_running_loop()
