@@ -117,7 +117,7 @@ class Ordering:
         if self.repair:
             self.repair.came(number, packet.arrived_at, is_overtaken=is_overtaken)
         if number > self._highest:
-            self._advance(number, packet)
+            self._advance(number, packet, is_retransmission=is_retransmission)
         if number != self._next:
             self._note_keyframe(number, packet)
         return self._is_broken
@@ -257,7 +257,7 @@ class Ordering:
         self._is_broken = True
         return True
 
-    def _advance(self, number: int, packet: RtpPacket) -> None:
+    def _advance(self, number: int, packet: RtpPacket, *, is_retransmission: bool) -> None:
         """Take the highest number so far; a burst before it may not be worth repeating."""
         newest, self._newest = self._newest, packet
         begin, self._highest = self._highest + 1, number
@@ -271,7 +271,7 @@ class Ordering:
                 self._is_broken = True
                 return
             self.repair.miss(begin, number, packet.arrived_at)
-        elif newest is not None and newest.timestamp == packet.timestamp:
+        elif newest and newest.timestamp == packet.timestamp and not is_retransmission:
             self._interval_s += (packet.arrived_at - newest.arrived_at - self._interval_s) / 8
         if packet.marker and self.repair:
             self.repair.forget_from(number + 1)  # what was thought to be its rest

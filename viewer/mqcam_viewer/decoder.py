@@ -31,7 +31,7 @@ MAX_UNITS: Final = 24
 """Pictures that may wait, 0.8 s at 30 a second. Past it all up to the next keyframe are dropped."""
 
 MAX_BYTES: Final = 16_000_000
-LATE_UNITS: Final = 6
+LATE_UNITS: Final = 12
 """A picture behind which so many wait already is late: it is decoded, others need it."""
 
 SHOWN_EVERY_S: Final = 0.1

@@ -118,7 +118,7 @@ class Ingress:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._is_put_off = False
-        self._held: deque[Frame] = deque()
+        self._held: deque[tuple[float, Frame]] = deque()  # until when, by the loop's clock
         self._first_rtp_at: float | None = None
         self._is_stopped = False
 
@@ -269,11 +269,12 @@ class Ingress:
 
     def _hold(self, frame: Frame, delay_s: float) -> None:
         if len(self._held) >= MAX_HELD:
-            self._release()
-        self._held.append(frame)
+            self._on_frame(self._held.popleft()[1])
+        self._held.append((self._loop.time() + delay_s, frame))
         self._loop.call_later(delay_s, self._release)
 
     def _release(self) -> None:
-        """Show the frame that has waited longest; one that was shown early leaves none."""
-        if self._held:
-            self._on_frame(self._held.popleft())
+        """Show what was held until now."""
+        now = self._loop.time() + SHORTEST_WAIT_S
+        while self._held and self._held[0][0] <= now:
+            self._on_frame(self._held.popleft()[1])

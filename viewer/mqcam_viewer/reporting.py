@@ -93,6 +93,7 @@ class Reporting:
 
     async def stop(self) -> None:
         """End reporting; may be repeated."""
+        self._has_ended = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
