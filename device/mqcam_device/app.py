@@ -102,7 +102,7 @@ class App:
             set_bitrate=capture.set_bitrate,
             start_bps=settings.video.bitrate_bps,
             ceiling_bps=settings.video.max_bitrate_bps,
-            uplink_max_bps=None,
+            uplink_max_bps=settings.sending.uplink_max_bps,
         )
         self._parcels = Parcels(epoch=secrets.randbits(32))
         self._scratch = Scratch()

@@ -7,67 +7,26 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mqcam.log import fields
 
 from mqcam_device.group import Group
-from mqcam_device.keyframes import Allowance, CallLater, Requests, Timer, Verdict
+from mqcam_device.keyframes import Allowance, Requests, Verdict
 from mqcam_device.media import MAIN
+from mqcam_device.viewing import Move, Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from mqcam_device.keyframes import CallLater
     from mqcam_device.media import AccessUnit
+    from mqcam_device.viewing import Egress
 
 logger = logging.getLogger(__name__)
 
 MOVE_TRIES: Final = 3
 """So many deadlines may pass before a layer that does not come is given up."""
-
-
-class Egress(Protocol):
-    """One viewer's way out."""
-
-    def send(self, unit: AccessUnit) -> bool:
-        """Take a unit, or return False if it cannot be sent; must not block.
-
-        After False the next unit is a keyframe. The first unit of another layer is a keyframe too;
-        it may have the ``captured_ns`` of the unit before, never an earlier one. Whoever raises
-        is detached.
-        """
-        ...
-
-
-@dataclass(slots=True, kw_only=True)
-class _Move:
-    """A viewer's way to another layer, whose next keyframe it waits for."""
-
-    layer: str
-    timer: Timer
-    misses: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Viewer:
-    """One viewer; ``egress`` is None until it is attached.
-
-    It ``is_flowing`` from a keyframe until it refuses a unit; else ``is_asked`` if a keyframe will
-    come. ``sent_ns`` is the capture time of the newest unit sent.
-    """
-
-    layer: str
-    allowance: Allowance
-    egress: Egress | None = None
-    is_flowing: bool = False
-    is_asked: bool = True
-    sent_ns: int = -1
-    move: _Move | None = None
-
-    @property
-    def goal(self) -> str:
-        """The layer whose next keyframe this viewer wants."""
-        return self.move.layer if self.move else self.layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,14 +70,14 @@ class Hub:
         self._replay_age_s = replay_age_s
         self._replay_bytes = replay_bytes
         self._move_s = move_s
-        self._viewers: dict[Hashable, _Viewer] = {}
+        self._viewers: dict[Hashable, Viewer] = {}
         self._layers: dict[str, _Layer] = {}
 
     def expect(self, key: Hashable, layer: str = MAIN) -> None:
         """Make a keyframe ready for a viewer whose offer has been authorised."""
         if key in self._viewers:
             return
-        self._viewers[key] = _Viewer(layer=layer, allowance=Allowance(self._clock()))
+        self._viewers[key] = Viewer(layer=layer, allowance=Allowance(self._clock()))
         self._want(layer)
 
     def attach(self, key: Hashable, egress: Egress, layer: str | None = None) -> None:
@@ -130,7 +89,7 @@ class Hub:
         former = self._viewers.get(key)
         name = layer or (former.layer if former else MAIN)
         allowance = former.allowance if former else Allowance(self._clock())
-        viewer = self._viewers[key] = _Viewer(layer=name, allowance=allowance, egress=egress)
+        viewer = self._viewers[key] = Viewer(layer=name, allowance=allowance, egress=egress)
         if former is not None:
             viewer.sent_ns = former.sent_ns if former.egress is egress else -1
             self._release(former)
@@ -162,15 +121,16 @@ class Hub:
         viewer = self._viewers.get(key)
         if viewer is None or viewer.goal == layer:
             return
-        self._call_off(viewer)
         if viewer.layer == layer:
+            self._stay(viewer)
             return
+        self._call_off(viewer)
         if viewer.egress is None:
             self._want(layer)
             self._change(viewer, layer)
             return
         timer = self._call_later(self._move_s, lambda: self._miss(viewer))
-        viewer.move = _Move(layer=layer, timer=timer)
+        viewer.move = Move(layer=layer, timer=timer)
         self._want(layer)
 
     def request_keyframe(self, key: Hashable, *, round_trip_s: float = 0.0) -> None:
@@ -200,7 +160,7 @@ class Hub:
             counts[viewer.layer] += 1
         return counts
 
-    def _offer(self, key: Hashable, viewer: _Viewer, unit: AccessUnit) -> None:
+    def _offer(self, key: Hashable, viewer: Viewer, unit: AccessUnit) -> None:
         """Send a unit to a viewer if it is of its layer, or the keyframe that it moves with."""
         if unit.keyframe and viewer.move and viewer.move.layer == unit.layer:
             if unit.captured_ns < viewer.sent_ns:
@@ -214,7 +174,7 @@ class Hub:
         elif not viewer.is_asked:
             self._ask_for(key, viewer)
 
-    def _send(self, key: Hashable, viewer: _Viewer, unit: AccessUnit) -> None:
+    def _send(self, key: Hashable, viewer: Viewer, unit: AccessUnit) -> None:
         if viewer.egress is None:
             return
         try:
@@ -235,7 +195,7 @@ class Hub:
             viewer.is_asked = False
             self._ask_for(key, viewer)
 
-    def _ask_for(self, key: Hashable, viewer: _Viewer, *, round_trip_s: float = 0.0) -> None:
+    def _ask_for(self, key: Hashable, viewer: Viewer, *, round_trip_s: float = 0.0) -> None:
         """Ask for a keyframe at this viewer's expense."""
         verdict = viewer.allowance.judge(self._clock(), round_trip_s=round_trip_s)
         if verdict is Verdict.GRANTED:
@@ -261,7 +221,7 @@ class Hub:
         )
         self._set_active(name, True)
 
-    def _miss(self, viewer: _Viewer) -> None:
+    def _miss(self, viewer: Viewer) -> None:
         """Go on waiting for a layer that did not come in time, or stay."""
         if (move := viewer.move) is None:
             return
@@ -271,21 +231,27 @@ class Hub:
             self._want(move.layer)
         else:
             logger.warning("layer does not come", extra=fields(layer=move.layer))
-            self._call_off(viewer)
+            self._stay(viewer)
 
-    def _change(self, viewer: _Viewer, layer: str) -> None:
+    def _stay(self, viewer: Viewer) -> None:
+        """Go on where the viewer is; if it stopped, it had asked for the other layer's keyframe."""
+        self._call_off(viewer)
+        if not viewer.is_flowing:
+            self._want(viewer.layer)
+
+    def _change(self, viewer: Viewer, layer: str) -> None:
         former, viewer.layer = viewer.layer, layer
         self._call_off(viewer)
         self._rest_if_unused(former)
 
-    def _call_off(self, viewer: _Viewer) -> None:
+    def _call_off(self, viewer: Viewer) -> None:
         """Forget where a viewer was going."""
         move, viewer.move = viewer.move, None
         if move is not None:
             move.timer.cancel()
             self._rest_if_unused(move.layer)
 
-    def _release(self, viewer: _Viewer) -> None:
+    def _release(self, viewer: Viewer) -> None:
         """Let layers rest that only this viewer used, which is not kept any more."""
         self._call_off(viewer)
         self._rest_if_unused(viewer.layer)

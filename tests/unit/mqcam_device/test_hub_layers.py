@@ -103,6 +103,22 @@ def test_a_move_told_twice_is_one(rig: Rig, viewer: Viewer) -> None:
     assert [timer for timer in rig.timers if not timer.is_cancelled] == []
 
 
+@pytest.mark.parametrize("is_taken_back", [True, False])
+def test_a_viewer_that_stopped_and_does_not_move_after_all_goes_on_where_it_is(
+    rig: Rig, viewer: Viewer, *, is_taken_back: bool
+) -> None:
+    """The keyframe that it asked for was one of the other layer."""
+    rig.hub.move("a", LOW)
+    viewer.is_full = True
+    rig.publish()
+    viewer.is_full = False
+    if is_taken_back:
+        rig.hub.move("a", MAIN)
+    rig.advance(MOVE_S * MOVE_TRIES)
+    assert rig.active == {MAIN: True, LOW: False}
+    assert [layer for _, layer in rig.asked][-1] == MAIN
+
+
 def test_a_layer_that_does_not_come_is_asked_again_and_then_given_up(
     rig: Rig, viewer: Viewer
 ) -> None:
@@ -329,6 +345,8 @@ class Play:
         self.encoders = Encoders(self.rig)
         self.viewers: dict[int, Viewer] = {}
         self.everybody: list[Viewer] = []
+        for number in (0, 1):
+            self.act("attach", number)
 
     def act(self, action: str, number: int) -> None:
         """Do one step."""
