@@ -17,6 +17,7 @@ from mqcam.commandline import Parser
 from mqcam.errors import MqcamError
 from mqcam.exits import OK, exit_code
 from mqcam.files import reason
+from mqcam.redaction import spoken
 
 from mqcam_broker import shipped
 from mqcam_broker.audit import cli as audit
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         raise
     except (MqcamError, OSError) as error:
-        print(f"mqcam-broker: {_sentence(error, options)}", file=sys.stderr)
+        print(f"mqcam-broker: {spoken(_sentence(error, options))}", file=sys.stderr)
         return exit_code(error)
 
 

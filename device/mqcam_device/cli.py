@@ -18,6 +18,7 @@ from mqcam.credentials import credentials_of
 from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
 from mqcam.private import check_libraries
 from mqcam.protocol.topics import is_id
+from mqcam.redaction import spoken
 
 from mqcam_device import folders
 from mqcam_device.board import check_board
@@ -264,10 +265,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             ask_agent(options.config, options.verb, as_json=options.json)
     except (ConfigError, CredentialsError) as error:
-        print(error, file=sys.stderr)
+        print(spoken(str(error)), file=sys.stderr)
         return exits.exit_code(error)
     except MqcamError as error:
-        print(f"mqcam-device: {error}", file=sys.stderr)
+        print(f"mqcam-device: {spoken(str(error))}", file=sys.stderr)
         return exits.exit_code(error)
     return exits.OK
 

@@ -1,12 +1,14 @@
 """Take out of a text what no log may hold: SDP, network addresses, tokens, keys, passwords.
 
-It must not know logging; it works on any text, so that other people's messages are covered too.
+And out of a sentence for a terminal what a person typed by mistake. It must not know logging or
+command lines; it works on any text, so that other people's messages are covered too.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +46,53 @@ _NAMED = re.compile(
 )
 _IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%\w+)?(?![\w:])")
+
+_SECRET = re.compile(
+    r"ed25519-secret:[\w-]{8}|mqcam:\s*[a-z2-7]{16}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|(?:^|[\n{,])\s*[\"']?(?:password|identity|turn_secret)[\"']?\s*:\s*\S",
+    re.IGNORECASE,
+)
+_BASE32_LINE = re.compile(r"(?<![A-Za-z0-9])(?:[A-Z2-7]{65,}|[a-z2-7]{65,})(?![A-Za-z0-9])")
+"""A line of mqcam without its beginning; a name of ours has at most 64 letters."""
+_LONE_43 = re.compile(r"(?:.*=)?([A-Za-z0-9_-]{43})\s*", re.DOTALL)
+"""256 bits in base64url, as our keys and passwords are."""
+_SPOKEN_RULES = (
+    (re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|$)", re.DOTALL), "[pem]"),
+    (re.compile(r"ed25519-secret:[A-Za-z0-9+/=_-]*"), HIDDEN),
+    (re.compile(r"mqcam:\s*[A-Z2-7]{16,}", re.IGNORECASE), HIDDEN),
+    (re.compile(r"(?<![A-Za-z0-9_-])(?=[A-Z]*[2-7])[A-Z2-7]{26,}(?![A-Za-z0-9_-])"), HIDDEN),
+    (_BASE32_LINE, HIDDEN),
+)
+_RUN = re.compile(r"(?<![A-Za-z0-9_:-])[A-Za-z0-9_-]{20,}")
+"""Behind a colon stands a public key or a fingerprint, which people compare."""
+_KINDS = (str.isupper, str.islower, str.isdigit)
+_WORD = (0, 1)
+"""A capital and a small letter: so begins a word."""
+_CHANGES = 0.22
+"""Of random base64url nearly half the letters follow one of another kind, of names a few."""
+
+
+def is_secret(text: str) -> bool:
+    """Tell whether ``text`` holds a secret of mqcam: a key, a password, a line or a whole file."""
+    if _SECRET.search(text) is not None or _BASE32_LINE.search(text) is not None:
+        return True
+    lone = _LONE_43.fullmatch(text)
+    return lone is not None and _is_random(lone[1])
+
+
+def spoken(sentence: str) -> str:
+    """Return a sentence for a person without what looks like a secret that it repeats."""
+    for pattern, replacement in _SPOKEN_RULES:
+        sentence = pattern.sub(replacement, sentence)
+    return _RUN.sub(lambda run: HIDDEN if _is_random(run[0]) else run[0], sentence)
+
+
+def _is_random(run: str) -> bool:
+    """Tell random letters from words: in these few letters follow one of another kind."""
+    kinds = [next((n for n, is_kind in enumerate(_KINDS) if is_kind(each)), -1) for each in run]
+    steps = [step for step in pairwise(kinds) if step != _WORD and -1 not in step]
+    changes = sum(one != next_ for one, next_ in steps)
+    return {0, 1, 2} <= set(kinds) and changes >= _CHANGES * len(run)
 
 
 class Redactor:

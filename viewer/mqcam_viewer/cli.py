@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from mqcam import entry, exits, log
 from mqcam.commandline import Parser
-from mqcam.errors import ConfigError, CredentialsError, MqcamError, UsageError
+from mqcam.errors import ConfigError, CredentialsError, MqcamError
 from mqcam.private import check_libraries
+from mqcam.redaction import spoken
 
 from mqcam_viewer import joining, keeping, presence, reach
 from mqcam_viewer.absence import no_picture
@@ -225,10 +226,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or (words[0].startswith("-") and words[0] not in ABOUT_US):
         words = verb_first(words)
-    try:
-        joining.refuse_secrets(words)  # before anybody can repeat them
-    except UsageError as error:
-        return tell(error)
     options = main_parser.parse_args(words)
     if options.credentials is None and options.verb not in joining.VERBS:
         main_parser.error(f"name the viewer's file with --credentials or ${CREDENTIALS_VARIABLE}")
@@ -258,7 +255,7 @@ def tell(error: MqcamError | OSError) -> int:
         text = f"{where}{error.strerror or error}"
     # These two begin with the name of the file that they are about.
     program = "" if isinstance(error, ConfigError | CredentialsError) else "mqcam-viewer: "
-    print(f"{program}{text}", file=sys.stderr)
+    print(f"{program}{spoken(text)}", file=sys.stderr)
     return exits.exit_code(error)
 
 

@@ -6,6 +6,7 @@ file or a picture, never from the command line, which every program on the machi
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import getpass
@@ -31,8 +32,7 @@ from mqcam.uri import URI_MAX_CHARS, Invitation, is_uri, read_uri
 from mqcam_viewer.pairing import Pairing
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from mqcam.commandline import Commands
 
@@ -42,7 +42,6 @@ VERBS = frozenset({VERB, KEY_VERB})
 """Those that need no account to begin with."""
 STDIN = "-"
 DEFAULT_FILE = "{name}.viewer.yaml"
-_SECRET = re.compile(r"(^|=)\s*(mqcam:[a-z2-7]{16}|ed25519-secret:)", re.IGNORECASE)
 
 
 def add_verbs(verbs: Commands, *, variable: str) -> None:
@@ -98,16 +97,6 @@ def make_key(options: argparse.Namespace) -> int:
     made = make_identity(options.name, folder=state_home(), use_keyring=True)
     _say(made.public)
     return exits.OK
-
-
-def refuse_secrets(words: Sequence[str]) -> None:
-    """Raise UsageError, which repeats nothing, if a secret was typed into the command line."""
-    if any(_SECRET.search(each) for each in words):
-        raise UsageError(
-            "a secret was typed into the command line, where every program on this machine can "
-            "read it, and the shell's history keeps it: have a new one made, and delete it there",
-            "run 'mqcam-viewer pair' and paste the mqcam: line when it asks",
-        )
 
 
 def join(options: argparse.Namespace) -> int:
@@ -272,7 +261,9 @@ def _machine_name() -> str:
 
 def _name(text: str) -> str:
     if not is_id(text):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name: use up to 64 letters, digits, - and _"
+        )
     return text
 
 

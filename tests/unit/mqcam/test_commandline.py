@@ -3,7 +3,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 import pytest
-from mqcam.commandline import Parser
+from mqcam.commandline import VARIABLES, Parser
 
 
 @pytest.fixture
@@ -39,3 +39,60 @@ def test_help_tells_the_exit_codes_of_every_verb(
         with pytest.raises(SystemExit):
             parser.parse_args(words)
         assert "78 a configuration" in " ".join(capsys.readouterr().out.split())
+
+
+KEY = "ed25519-secret:q9Zt0fXw4mLr7JcS2vYb5NdKx8HaPe3GuTi6oWQsE1k"
+LINE = "MQCAM:" + "PDPMLCGODAMHB234" * 6
+
+
+def refusal(parser: Parser, words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(words)
+    assert end.value.code == 2
+    told = capsys.readouterr()
+    return " ".join((told.out + told.err).split())
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        (KEY, "type the file's name"),
+        (KEY.partition(":")[2], "type the file's name"),
+        (LINE, "paste the mqcam: line"),
+        (LINE.partition(":")[2], "paste the mqcam: line"),
+    ],
+)
+@pytest.mark.parametrize("before", [["check", "--config"], ["check"], []])
+def test_a_secret_that_was_typed_is_refused_with_where_it_belongs(
+    parser: Parser,
+    before: list[str],
+    word: str,
+    advice: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = refusal(parser, [*before, word], capsys)
+    assert "every program on this machine can read it" in told
+    assert advice in told
+    assert word[-20:] not in told
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_a_secret_in_a_variable_that_names_a_file_is_refused(
+    parser: Parser,
+    variable: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, KEY)
+    told = refusal(parser, ["check"], capsys)
+    assert f"{variable} holds a secret itself" in told
+    assert KEY[-20:] not in told
+
+
+@pytest.mark.parametrize("words", [["q9Zt0fXw4mLr7JcS2vYb5N"], ["check", "q9Zt0fXw4mLr7JcS2vYb5N"]])
+def test_what_may_be_a_secret_is_not_repeated_when_it_cannot_be_read(
+    parser: Parser, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = refusal(parser, words, capsys)
+    assert "[redacted]" in told
+    assert words[-1] not in told

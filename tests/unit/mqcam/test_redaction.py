@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mqcam.redaction import HIDDEN, MAX_LENGTH, Redactor
+from mqcam.redaction import HIDDEN, MAX_LENGTH, Redactor, is_secret, spoken
 
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\na=ice-ufrag:abcd\r\na=ice-pwd:verysecretpwd\r\n"
@@ -103,6 +103,8 @@ def test_hostile_text_costs_little(piece: str) -> None:
     text = (piece * MAX_LENGTH)[:MAX_LENGTH]
     begun = time.process_time()
     TEXT(text)
+    spoken(text)
+    is_secret(text)
     assert time.process_time() - begun < 0.5
 
 
@@ -114,3 +116,68 @@ def test_any_text_is_redacted_without_error(text: str) -> None:
 @given(st.ip_addresses().filter(lambda address: not address.is_loopback))
 def test_any_address_is_hidden(address: object) -> None:
     assert str(address) not in TEXT(f"peer {address} gone").replace("[address]", "")
+
+
+KEY = "ed25519-secret:q9Zt0fXw4mLr7JcS2vYb5NdKx8HaPe3GuTi6oWQsE1k"
+BASE64 = "q9Zt0fXw4mLr7JcS2vYb5NdKx8HaPe3GuTi6oWQsE1k"
+LINE = "MQCAM:" + "PDPMLCGODAMHB234" * 6
+FILE = "# mqcam\nkind: viewer\nname: anna\npassword: hunter22\n"
+PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(KEY, f"--owner-key={KEY}", f"x{KEY}"),
+        *(BASE64, f"--name={BASE64}", f"{BASE64}\n"),
+        *(
+            LINE,
+            LINE.lower(),
+            f"x{LINE}",
+            LINE.removeprefix("MQCAM:"),
+            f"--from={LINE[6:].lower()}",
+        ),
+        *(FILE, PEM, '{"kind": "viewer", "password": "hunter22"}', "{password: hunter22}"),
+    ],
+)
+def test_secret_is_recognised(text: str) -> None:
+    assert is_secret(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "front", "--name", "add-viewer", "view,talk,control", "*", "garden-*"),
+        *("ed25519:" + BASE64, f"--public-key=ed25519:{BASE64}"),
+        *("owner.key", "/media/stick/owner.key", "anna.viewer.yaml", "/run/user/1000/mqcam"),
+        "/var/lib/docker/overlay2/3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea",
+        "/srv/pytest-of-root/pytest-12/test_a_page_hears_that_its_cam0/device.yaml",
+        *(
+            "WIN-Hostname2024-Recordings-In-The-Garden-2",
+            "MyCamFrontDoor2Recording",
+        ),
+        *("mqtts://nas.local:8883", "turn:relay.example.org?transport=tcp"),
+    ],
+)
+def test_what_people_type_is_no_secret_and_stays(text: str) -> None:
+    assert not is_secret(text)
+    assert spoken(f"what is {text!r}?") == f"what is {text!r}?"
+
+
+@pytest.mark.parametrize("secret", [KEY, BASE64, LINE, LINE.lower(), LINE[6:], PEM, BASE64[:24]])
+def test_sentence_does_not_repeat_what_looks_like_a_secret(secret: str) -> None:
+    for sentence in (f"what is {secret}?", f"'{secret}' is no name", f"./{secret}: no such file"):
+        said = spoken(sentence)
+        assert secret[10:20] not in said
+        assert "[" in said
+
+
+def test_sentence_keeps_public_keys_and_fingerprints() -> None:
+    sentence = f"this is another owner's key (ed25519:{BASE64}, SHA256:{BASE64}); it is not yours"
+    assert spoken(sentence) == sentence
+
+
+@given(st.text())
+def test_any_text_is_spoken_and_judged_without_error(text: str) -> None:
+    spoken(text)
+    is_secret(text)

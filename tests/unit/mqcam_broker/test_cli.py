@@ -275,9 +275,12 @@ def test_a_public_key_is_signed_and_its_private_half_never_seen(
 
 
 @pytest.mark.usefixtures("home")
-def test_a_private_key_in_the_place_of_a_public_one_is_not_repeated(capsys: Captured) -> None:
+def test_a_private_key_in_the_place_of_a_public_one_is_not_repeated(
+    tmp_path: Path, capsys: Captured
+) -> None:
     secret = SigningKey.generate().secret_text()
-    assert main(["add-viewer", "ann", "--public-key", secret]) == 2
+    (tmp_path / "key").write_text(secret)
+    assert main(["add-viewer", "ann", "--public-key-file", str(tmp_path / "key")]) == 2
     errors = capsys.readouterr().err
     assert "is a private key, which now too many have seen; make a new one" in errors
     assert secret[20:40] not in errors

@@ -158,3 +158,23 @@ def test_the_key_of_credentials_that_hold_one_is_shown(config: Path, capsys: Cap
     assert main(["key", "--config", str(config)]) == 0
     assert capsys.readouterr().out == f"{key.public}\n"
     assert not (config.parent / "state").exists()
+
+
+def test_a_secret_in_place_of_a_name_is_refused_and_not_repeated(
+    config: Path, capsys: Captured
+) -> None:
+    secret = SigningKey(b"1" * 32).secret_text()
+    for words in (["key", secret], ["revoke", f"x{secret}"], ["check", secret]):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--config", str(config)])
+        told = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert "type the file's name" in told
+        assert secret[-20:] not in told
+
+
+def test_a_name_that_may_be_a_secret_is_not_repeated(config: Path, capsys: Captured) -> None:
+    assert main(["key", "q9Zt0fXw4mLr7JcS2vYb5N/", "--config", str(config)]) == 2
+    told = capsys.readouterr().err
+    assert "is no name" in told
+    assert "q9Zt0fXw" not in told

@@ -292,20 +292,37 @@ def test_the_line_can_be_in_a_picture(tmp_path: Path, capsys: Captured) -> None:
         ["pair", credentials_uri(ACCOUNT)],
         ["pair", "--from", invitation_uri(INVITATION)],
         ["pair", f"--from={credentials_uri(ACCOUNT).lower()}"],
-        ["list", "--credentials", KEY.secret_text()],
+        ["pair", credentials_uri(ACCOUNT).partition(":")[2]],
+        ["pair", "--name", f"x{credentials_uri(ACCOUNT)}"],
         [credentials_uri(ACCOUNT)],
     ],
 )
 def test_a_secret_on_the_command_line_is_refused_and_not_repeated(
     words: list[str], capsys: Captured
 ) -> None:
-    assert main(words) == 2
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
     told = capsys.readouterr()
     assert "shell's history" in told.err
     assert "paste the mqcam: line" in told.err
     for word in words:
         if len(word) > 40:
             assert word[-20:] not in told.out + told.err
+
+
+def test_a_file_in_the_variable_that_names_it_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
+) -> None:
+    write_credentials(tmp_path / "anna.yaml", ACCOUNT)
+    monkeypatch.setenv("MQCAM_CREDENTIALS", (tmp_path / "anna.yaml").read_text())
+    with pytest.raises(SystemExit) as ended:
+        main(["list"])
+    told = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "MQCAM_CREDENTIALS holds a secret itself" in told.err
+    assert str(ACCOUNT.password) not in told.err
+    assert str(ACCOUNT.identity) not in told.err
 
 
 def test_a_terminal_is_asked_without_showing_the_line(
