@@ -46,7 +46,7 @@ def counting_bytes() -> Callable[[int], bytes]:
     return lambda count: next(counter).to_bytes(count, "big")
 
 
-def never_below(device: str) -> int:
+def never_below(device: str, key: str) -> int:
     """Answer like a shell that never saw a higher version."""
     return 1
 
@@ -89,7 +89,7 @@ def make_device(
 
 def make_viewer(
     *,
-    highest_version: Callable[[str], int] = never_below,
+    highest_version: Callable[[str, str], int] = never_below,
     vouch: Vouch = believe,
     envelope: Envelope | None = None,
     limits: Limits | None = None,

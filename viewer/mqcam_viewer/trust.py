@@ -79,9 +79,9 @@ class Trust:
         """Return why the one who signed a camera's status is not that camera, or None."""
         return self._devices.vouch(device, key, status.certificate, status.v)
 
-    def highest_version(self, device: str) -> int:
-        """Return the highest wire version that a camera was seen to sign."""
-        return self._devices.highest_version(device)
+    def highest_version(self, device: str, key: str) -> int:
+        """Return the highest wire version that a key of a camera was seen to sign."""
+        return self._devices.highest_version(device, key)
 
     async def close(self) -> None:
         """Wait until what was learnt is written."""

@@ -50,9 +50,9 @@ Vouch: TypeAlias = "Callable[[str, str, Status], Denial | None]"
 class ViewerEndpoint(Endpoint):
     """Offer sessions to devices, keep them, and remember the devices' statuses.
 
-    ``highest_version`` tells the highest wire version that a device was ever seen to sign; a
-    message of a lower one is refused. No method raises because of what a stranger sent; a local
-    event for a session that is over is ignored.
+    ``highest_version`` tells the highest wire version that a key of a device was ever seen to
+    sign; a message that this key signed in a lower one is refused. No method raises because of
+    what a stranger sent; a local event for a session that is over is ignored.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ViewerEndpoint(Endpoint):
         random_bytes: Callable[[int], bytes],
         vouch: Vouch,
         grant: str = "",
-        highest_version: Callable[[str], int] = lambda _: 1,
+        highest_version: Callable[[str, str], int] = lambda _device, _key: 1,
         allow_loopback: bool = False,
         limits: Limits | None = None,
     ) -> None:
@@ -143,7 +143,7 @@ class ViewerEndpoint(Endpoint):
         taken = self._inbox.take(message, now)
         if isinstance(taken, Refusal):
             self._refuse_unread(message.topic, taken, now)
-        elif taken.message.v < self._highest_version(taken.names.device):
+        elif taken.message.v < self._highest_version(taken.names.device, taken.key):
             text = f"{taken.names.device} spoke a higher version before"
             self._refuse_unread(
                 message.topic, Refusal(code=Drop.DOWNGRADE, text=text, names=taken.names), now

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from mqcam.errors import CredentialsError
 from mqcam.protocol.topics import is_id
@@ -18,11 +18,14 @@ from mqcam.trust.entries import ENTRIES_MAX, EntryFile, Form
 from mqcam.trust.keys import is_signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
     from pathlib import Path
 
 AUTHORITY = "authority"
+FORMER = "former"
 REVOKED = "revoked"
+FORMER_MAX = 256
+"""Former keys of all devices that are remembered; the one with the lowest version makes room."""
 
 VERSION_MAX = 2**31
 
@@ -43,6 +46,18 @@ class KnownDevice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormerKey:
+    """A key that a device had, and the highest wire version that it signed, above 1.
+
+    It vouches for nobody: where the owner's word brings the key back, its version counts again.
+    """
+
+    name: str
+    key: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizedViewer:
     """A viewer with rights of its own, or, where ``is_revoked``, a key without any."""
 
@@ -59,6 +74,12 @@ class Authority:
     key: str
 
 
+DeviceEntry: TypeAlias = "KnownDevice | FormerKey | Authority"
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
 class KnownDevices:
     """The devices that a viewer has seen vouched for (``known_devices``).
 
@@ -66,7 +87,7 @@ class KnownDevices:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file: EntryFile[KnownDevice | Authority] = EntryFile(
+        self._file: EntryFile[DeviceEntry] = EntryFile(
             path,
             Form(
                 header="# Cameras by the key that they had when somebody vouched for them.",
@@ -77,6 +98,8 @@ class KnownDevices:
         )
         self._noticed: dict[str, KnownDevice] = {}
         self._devices: dict[str, KnownDevice] = {}
+        self._former_noticed: dict[tuple[str, str], FormerKey] = {}
+        self._former: dict[tuple[str, str], FormerKey] = {}
         self.authorities: tuple[str, ...] = ()
         """The keys whose signature on a certificate counts, beside the owner's."""
         self._take(self._file.read())
@@ -95,6 +118,13 @@ class KnownDevices:
         found = self.find(name)
         return None if found is None else found.key
 
+    def highest_version(self, name: str, key: str) -> int:
+        """Return the highest wire version that a key of a device was seen to sign, at least 1."""
+        pins = (self._noticed.get(name), self._devices.get(name))
+        formers = (each.get((name, key)) for each in (self._former_noticed, self._former))
+        seen = (each.version for each in (*pins, *formers) if each is not None and each.key == key)
+        return max(seen, default=1)
+
     def pin(self, name: str, key: str, version: int, *, serial: str = "") -> None:
         """Keep a device over the next power cut; raise CredentialsError if it cannot be written."""
         self.notice(KnownDevice(name=name, key=key, version=version, serial=serial))
@@ -103,28 +133,31 @@ class KnownDevices:
     def notice(self, device: KnownDevice) -> None:
         """Know a device from now on; ``save`` writes it. CredentialsError when there are too many.
 
-        It replaces what was known under its name.
+        It replaces what was known under its name; of another key the version stays known.
         """
-        is_new = self.find(device.name) is None
-        if is_new and len(self._devices) + len(self._noticed) >= ENTRIES_MAX:
+        old = self.find(device.name)
+        if old is None and len(self._devices) + len(self._noticed) >= ENTRIES_MAX - FORMER_MAX:
             raise CredentialsError(str(self.path), f"holds more than {ENTRIES_MAX} entries")
-        self._noticed[device.name] = device
+        if old is not None:
+            _retire(old, device, self._former_noticed)
+        highest = max(device.version, self.highest_version(device.name, device.key))
+        self._noticed[device.name] = replace(device, version=highest)
 
     def save(self) -> None:
         """Write what was noticed, beside what other programs wrote; may run in a thread.
 
         Raises CredentialsError; what was noticed stays known, and the next call tries again.
         """
-        noticed = dict(self._noticed)
+        noticed, former = dict(self._noticed), dict(self._former_noticed)
         if not noticed:
             return
-        self._take(self._file.change(lambda entries: _merged(entries, noticed)))
-        for name, device in noticed.items():
-            if self._noticed.get(name) is device:
-                del self._noticed[name]
+        self._take(self._file.change(lambda entries: _merged(entries, noticed, former)))
+        _settle(self._noticed, noticed)
+        _settle(self._former_noticed, former)
 
-    def _take(self, entries: Sequence[KnownDevice | Authority]) -> None:
+    def _take(self, entries: Sequence[DeviceEntry]) -> None:
         self._devices = {each.name: each for each in entries if isinstance(each, KnownDevice)}
+        self._former = _former_of(entries)
         self.authorities = _authorities(entries)
 
 
@@ -202,16 +235,50 @@ class AuthorizedViewers:
 
 
 def _merged(
-    entries: Sequence[KnownDevice | Authority], noticed: dict[str, KnownDevice]
-) -> list[KnownDevice | Authority]:
-    merged: dict[Hashable, KnownDevice | Authority] = {_device_identity(e): e for e in entries}
+    entries: Sequence[DeviceEntry],
+    noticed: Mapping[str, KnownDevice],
+    former_noticed: Mapping[tuple[str, str], FormerKey],
+) -> list[DeviceEntry]:
+    """Return the entries of the file with what was noticed; no version of any key is lowered."""
+    pins = {each.name: each for each in entries if isinstance(each, KnownDevice)}
+    former = _former_of(entries)
+    for each in former_noticed.values():
+        _retire(each, None, former)
     for device in noticed.values():
-        old = merged.get(device.name)
-        is_same = isinstance(old, KnownDevice) and old.key == device.key
-        # Another program may have met the device after an update.
-        version = max(device.version, old.version if isinstance(old, KnownDevice) else 1)
-        merged[device.name] = replace(device, version=version) if is_same else device
-    return list(merged.values())
+        # Another program may have met the device after an update, or with another key.
+        old, again = pins.get(device.name), former.pop((device.name, device.key), None)
+        if old is not None:
+            _retire(old, device, former)
+        seen = [each.version for each in (old, again) if each and each.key == device.key]
+        pins[device.name] = replace(device, version=max(device.version, *seen, 1))
+    authorities = [each for each in entries if isinstance(each, Authority)]
+    return [*authorities, *pins.values(), *former.values()]
+
+
+def _retire(
+    old: KnownDevice | FormerKey,
+    new: KnownDevice | None,
+    former: dict[tuple[str, str], FormerKey],
+) -> None:
+    """Remember the version of a key that gives way to another one."""
+    if old.version == 1 or (new is not None and new.key == old.key):
+        return
+    before = former.get((old.name, old.key))
+    version = old.version if before is None else max(old.version, before.version)
+    former[old.name, old.key] = FormerKey(name=old.name, key=old.key, version=version)
+    if len(former) > FORMER_MAX:
+        del former[min(former, key=lambda each: former[each].version)]
+
+
+def _settle(waiting: dict[_Key, _Value], written: Mapping[_Key, _Value]) -> None:
+    """Take out what was written, and is still the latest."""
+    for key, value in written.items():
+        if waiting.get(key) is value:
+            del waiting[key]
+
+
+def _former_of(entries: Sequence[DeviceEntry]) -> dict[tuple[str, str], FormerKey]:
+    return {(each.name, each.key): each for each in entries if isinstance(each, FormerKey)}
 
 
 def _with(
@@ -235,14 +302,18 @@ def _authorities(entries: Sequence[object]) -> tuple[str, ...]:
     return tuple(each.key for each in entries if isinstance(each, Authority))
 
 
-def _known_device(words: list[str]) -> KnownDevice | Authority:
+def _known_device(words: list[str]) -> DeviceEntry:
     if words[0] == AUTHORITY and len(words) == 2:  # noqa: PLR2004  # a device has its v= too
         return _authority(words)
-    name, key, notes = _head(words)
+    # A device of this name has its key for the second word.
+    is_former = words[0] == FORMER and len(words) == 4 and is_id(words[1])  # noqa: PLR2004
+    name, key, notes = _head(words[1:] if is_former else words)
     version, serial = notes.pop("v", "1"), notes.pop("serial", "")
     is_version = _VERSION.fullmatch(version) is not None and int(version) <= VERSION_MAX
-    if notes or not is_version or (serial and not is_serial(serial)):
+    if notes or not is_version or (serial and (is_former or not is_serial(serial))):
         raise ValueError("expected: NAME ed25519:... v=1")
+    if is_former:
+        return FormerKey(name=name, key=key, version=int(version))
     return KnownDevice(name=name, key=key, version=int(version), serial=serial)
 
 
@@ -274,14 +345,18 @@ def _head(words: list[str]) -> tuple[str, str, dict[str, str]]:
     return words[0], words[1], notes
 
 
-def _device_line(entry: KnownDevice | Authority) -> str:
+def _device_line(entry: DeviceEntry) -> str:
     if isinstance(entry, Authority):
         return f"{AUTHORITY} {entry.key}"
+    if isinstance(entry, FormerKey):
+        return f"{FORMER} {entry.name} {entry.key} v={entry.version}"
     serial = f" serial={entry.serial}" if entry.serial else ""
     return f"{entry.name} {entry.key} v={entry.version}{serial}"
 
 
-def _device_identity(entry: KnownDevice | Authority) -> Hashable:
+def _device_identity(entry: DeviceEntry) -> Hashable:
+    if isinstance(entry, FormerKey):
+        return (entry.name, entry.key)
     return entry if isinstance(entry, Authority) else entry.name
 
 

@@ -64,10 +64,9 @@ class DeviceTrust:
         """Take the serials that the owner has revoked."""
         self._revoked = revoked
 
-    def highest_version(self, device: str) -> int:
-        """Return the highest wire version that a device was seen to sign, at least 1."""
-        known = self._known.find(device)
-        return 1 if known is None else known.version
+    def highest_version(self, device: str, key: str) -> int:
+        """Return the highest wire version that a key of a device was seen to sign, at least 1."""
+        return self._known.highest_version(device, key)
 
     def vouch(self, device: str, key: str, certificate: str, version: int) -> Denial | None:
         """Return why ``key`` is not the key of ``device``, or None; remember one that is."""
@@ -84,10 +83,10 @@ class DeviceTrust:
             return self._refusal(device, key, known.key if known else None, flaw)
         if known is not None and known.key != key:
             self._tell_change(device, known.key, key)
-            known = None
-        if known is None or known.version < version or known.serial != serial:
-            highest = version if known is None else max(version, known.version)
-            self._remember(KnownDevice(name=device, key=key, version=highest, serial=serial))
+        highest = max(version, self._known.highest_version(device, key))
+        now = KnownDevice(name=device, key=key, version=highest, serial=serial)
+        if now != known:
+            self._remember(now)
         return None
 
     def close(self) -> None:

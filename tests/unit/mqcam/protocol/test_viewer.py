@@ -144,7 +144,7 @@ def test_newer_version_does_not_end_a_connected_session() -> None:
 
 
 def test_version_below_the_highest_ever_seen_is_refused() -> None:
-    viewer = make_viewer(highest_version=lambda device: 2 if device == "cam" else 1)
+    viewer = make_viewer(highest_version=lambda device, _key: 2 if device == "cam" else 1)
     assert codes(viewer.receive(on_status(STATUS), 0.0)) == ["downgrade"]
     other = viewer.receive(on_status(STATUS, device="cam2"), 0.0)
     assert other == [StatusChanged(device="cam2", status=STATUS, gone=False)]

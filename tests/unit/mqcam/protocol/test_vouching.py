@@ -302,10 +302,27 @@ def test_camera_that_said_good_bye_is_not_tried_instead_of_its_next_start() -> N
 )
 def test_status_that_cannot_be_read_is_told(payload: bytes, code: str) -> None:
     """Else the camera would seem to be unknown to the broker."""
-    viewer = make_viewer(highest_version=lambda _: 2)
+    viewer = make_viewer(highest_version=lambda _device, _key: 2)
     effects = viewer.receive(on_status(payload), 0.0)
     assert codes(effects) == [code]
     told = effects[1]
     assert isinstance(told, StatusRefused)
     assert (told.device, told.code) == ("cam", code)
     assert viewer.devices == {}
+
+
+def test_version_is_held_against_the_key_that_signed_a_higher_one_and_no_other() -> None:
+    """Whoever has that key may not go back; a stranger learns from the vouching what he is."""
+    viewer = make_viewer(
+        envelope=Keyed("mqcam"),
+        vouch=lambda _device, key, _status: NOT_OURS if key == "evil" else None,
+        highest_version=lambda _device, key: 2 if key == "b1" else 1,
+    )
+    assert codes(viewer.receive(on_status(STATUS), 0.0)) == ["downgrade"]
+    forged = replace(STATUS, boot="evil")
+    assert codes(viewer.receive(on_status(forged), 1.0)) == ["unvouched"]
+    assert viewer.devices == {}
+    assert codes(viewer.receive(on_status(RESTARTED), 2.0)) == []
+    assert viewer.devices == {"cam": RESTARTED}
+    assert codes(viewer.receive(on_status(replace(STATUS, n=2)), 3.0)) == ["downgrade"]
+    assert viewer.devices == {"cam": RESTARTED}

@@ -15,6 +15,8 @@ from mqcam.trust.entries import ENTRIES_MAX, EntryFile, Form
 from mqcam.trust.keys import SigningKey
 from mqcam.trust.pins import (
     AUTHORITY,
+    FORMER,
+    FORMER_MAX,
     REVOKED,
     AuthorizedViewer,
     AuthorizedViewers,
@@ -99,18 +101,58 @@ def test_two_lines_about_the_same_one_are_a_mistake(tmp_path: Path) -> None:
         AuthorizedViewers(written(tmp_path / "v", text))
 
 
-@pytest.mark.parametrize("name", [AUTHORITY, REVOKED, "-", "v", "_" * 64])
+@pytest.mark.parametrize("name", [AUTHORITY, FORMER, REVOKED, "-", "v", "_" * 64])
 def test_any_name_survives_its_file(tmp_path: Path, name: str) -> None:
     """An owner may call a camera what he likes: it must not damage the file for the next start."""
     known, viewers = KnownDevices(tmp_path / "k"), AuthorizedViewers(tmp_path / "v")
+    known.pin(name, TWO, 2)
     known.pin(name, ONE, 1)
     assert KnownDevices(tmp_path / "k").key(name) == ONE
+    assert KnownDevices(tmp_path / "k").highest_version(name, TWO) == 2
     assert KnownDevices(tmp_path / "k").authorities == ()
     viewers.add(name, ONE, VIEW)
     viewers.revoke(name, TWO)
     assert AuthorizedViewers(tmp_path / "v").entries() == viewers.entries()
     assert [each.is_revoked for each in viewers.find(name)] == [False, True]
     assert viewers.names == (name,)
+
+
+def test_key_that_gives_way_keeps_its_version_and_vouches_for_nobody(tmp_path: Path) -> None:
+    known = KnownDevices(tmp_path / "k")
+    known.pin("front", ONE, 3)
+    known.pin("front", TWO, 1)
+    assert (tmp_path / "k").read_text().splitlines()[1:] == [
+        f"front {TWO} v=1",
+        f"former front {ONE} v=3",
+    ]
+    again = KnownDevices(tmp_path / "k")
+    assert again.key("front") == TWO
+    assert [again.highest_version("front", key) for key in (ONE, TWO)] == [3, 1]
+    again.pin("front", ONE, 1)
+    assert (tmp_path / "k").read_text().splitlines()[1:] == [f"front {ONE} v=3"]
+
+
+def test_key_that_another_program_replaced_keeps_its_version(tmp_path: Path) -> None:
+    first, second = KnownDevices(tmp_path / "k"), KnownDevices(tmp_path / "k")
+    first.pin("front", ONE, 3)
+    second.pin("front", TWO, 1)
+    assert KnownDevices(tmp_path / "k").highest_version("front", ONE) == 3
+    first.pin("front", ONE, 1)
+    assert KnownDevices(tmp_path / "k").find("front") == KnownDevice(
+        name="front", key=ONE, version=3
+    )
+
+
+def test_former_keys_are_bounded_and_the_lowest_version_makes_room(tmp_path: Path) -> None:
+    known = KnownDevices(tmp_path / "k")
+    keys = [SigningKey(bytes((1, n % 256)) * 16).public for n in range(FORMER_MAX)]
+    for version, key in enumerate(keys, start=3):
+        known.notice(KnownDevice(name="front", key=key, version=version))
+    known.notice(KnownDevice(name="front", key=ONE, version=2))
+    known.pin("front", TWO, 1)
+    again = KnownDevices(tmp_path / "k")
+    assert [again.highest_version("front", key) for key in keys] == list(range(3, 3 + FORMER_MAX))
+    assert again.highest_version("front", ONE) == 1
 
 
 def test_device_that_two_programs_meet_keeps_the_highest_version(tmp_path: Path) -> None:

@@ -127,12 +127,44 @@ def test_paired_device_is_not_touched_by_revocations(path: Path) -> None:
 
 def test_highest_version_is_remembered_and_never_lowered(path: Path) -> None:
     judge = trust(path)
-    assert judge.highest_version("front") == 1
+    assert judge.highest_version("front", CAMERA.public) == 1
     judge.vouch("front", CAMERA.public, certificate(), 3)
     judge.close()
-    assert trust(path).highest_version("front") == 3
+    assert trust(path).highest_version("front", CAMERA.public) == 3
     judge.vouch("front", CAMERA.public, certificate(), 2)
-    assert judge.highest_version("front") == 3
+    assert judge.highest_version("front", CAMERA.public) == 3
+
+
+@pytest.mark.parametrize("is_written_between", [True, False])
+def test_version_of_a_key_outlives_the_time_in_which_another_has_its_place(
+    path: Path, *, is_written_between: bool
+) -> None:
+    """Both are signed by the owner: a broker that replays both changes them at will."""
+    judge = trust(path)
+    for key, serial, version in ((CAMERA, SERIAL, 3), (OTHER, "serial02", 2), (CAMERA, SERIAL, 1)):
+        assert judge.vouch("front", key.public, certificate(key, serial=serial), version) is None
+        if is_written_between:
+            judge.close()
+            judge = trust(path)
+    judge.close()
+    for each in (judge, trust(path)):
+        assert each.highest_version("front", CAMERA.public) == 3
+        assert each.highest_version("front", OTHER.public) == 2
+        assert each.highest_version("back", CAMERA.public) == 1
+    assert KnownDevices(path).find("front") == KnownDevice(
+        name="front", key=CAMERA.public, version=3, serial=SERIAL
+    )
+
+
+def test_stranger_with_a_low_version_changes_nothing_that_is_known(path: Path) -> None:
+    judge = trust(path)
+    judge.vouch("front", CAMERA.public, certificate(), 3)
+    assert judge.vouch("front", OTHER.public, certificate(OTHER, signer=OTHER), 1) is not None
+    assert judge.highest_version("front", CAMERA.public) == 3
+    judge.close()
+    assert KnownDevices(path).find("front") == KnownDevice(
+        name="front", key=CAMERA.public, version=3, serial=SERIAL
+    )
 
 
 def test_memory_that_cannot_be_written_does_not_hide_the_picture(
@@ -145,7 +177,7 @@ def test_memory_that_cannot_be_written_does_not_hide_the_picture(
             assert judge.vouch("front", CAMERA.public, certificate(), version) is None
             judge.close()
     assert caplog.text.count("cannot be remembered") == 1
-    assert judge.highest_version("front") == 3
+    assert judge.highest_version("front", CAMERA.public) == 3
 
 
 def test_new_certificate_of_the_same_key_takes_the_place_of_the_revoked_one(path: Path) -> None:
