@@ -143,7 +143,16 @@ class Reception:
         rights = self._desk.rights
         # Kept before it is said: whoever was told that he may come in can.
         await asyncio.to_thread(self._authorized.add, visitor.name, visitor.key, frozenset(rights))
-        self._send(self._desk.accept(visitor.number, self._clock()))
+        now = self._clock()
+        if not any(each is visitor for each in self._desk.waiting(now)):
+            # A slow disk, and meanwhile the window was closed: one that is open is another's.
+            raise ControlError(
+                "not-waiting",
+                f"the window was closed while {visitor.name} was written down, and it was told so: "
+                "it may come in and does not know this camera; pair with it again, or run "
+                f"'mqcam-device revoke {visitor.name}'",
+            )
+        self._send(self._desk.accept(visitor.number, now))
         logger.info("viewer let in", extra=fields(viewer=visitor.name, rights=",".join(rights)))
         return {"viewer": visitor.name, "rights": list(rights)}
 

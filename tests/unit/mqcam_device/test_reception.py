@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +185,56 @@ async def test_who_cannot_be_noted_is_not_let_in(
     with pytest.raises(CredentialsError, match="disk is full"):
         await house.ask("pair-decide", number=1, accept=True)
     assert house.codes() == ["pairing-waits"]
+
+
+class SlowDisk:
+    """Writes down whom it is told when ``go`` is set."""
+
+    def __init__(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+        self._add = house.authorized.add
+        monkeypatch.setattr(house.authorized, "add", self._add_slowly)
+
+    def _add_slowly(self, name: str, key: str, rights: frozenset[str]) -> None:
+        self.begun.set()
+        assert self.go.wait(10.0)
+        self._add(name, key, rights)
+
+
+@pytest.mark.parametrize("again", [PHONE, LAPTOP], ids=["another", "the same one"])
+async def test_a_yes_that_takes_its_time_lets_nobody_in_by_the_next_window(
+    house: House, monkeypatch: pytest.MonkeyPatch, again: SigningKey
+) -> None:
+    """He has the same number there, and the yes was said to other rights."""
+    disk = SlowDisk(house, monkeypatch)
+    await house.ask("pair", rights=["view"])
+    house.knock()
+    deciding = asyncio.create_task(house.ask("pair-decide", number=1, accept=True), name="yes")
+    assert await asyncio.to_thread(disk.begun.wait, 10.0)
+    await house.ask("pair", rights=["view", "control"])
+    house.knock("laptop", again)
+    disk.go.set()
+    with pytest.raises(ControlError, match="window was closed while laptop was written down"):
+        await deciding
+    assert house.codes() == ["pairing-waits", "pairing-closed", "pairing-waits"]
+    (visitor,) = (await house.ask("pairing"))["waiting"]
+    assert visitor["fingerprint"] == fingerprint(again.public)
+    (entry,) = house.authorized.entries()
+    assert (entry.key, entry.rights) == (LAPTOP.public, frozenset({"view"}))
+
+
+async def test_a_yes_that_takes_its_time_is_said_to_who_asked_again_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SlowDisk(house, monkeypatch)
+    await house.ask("pair")
+    house.knock()
+    deciding = asyncio.create_task(house.ask("pair-decide", number=1, accept=True), name="yes")
+    assert await asyncio.to_thread(disk.begun.wait, 10.0)
+    house.knock()
+    disk.go.set()
+    assert (await deciding)["viewer"] == "laptop"
+    assert house.codes() == ["pairing-waits", "pairing-waits", "paired"]
 
 
 async def test_a_closed_window_tells_who_waits(house: House) -> None:
