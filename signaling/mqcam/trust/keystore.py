@@ -136,28 +136,24 @@ def load_identity(
 def make_identity(
     name: str, *, folder: Path, use_keyring: bool, keyring: SystemKeyring | None = None
 ) -> SigningKey:
-    """Make the key of ``name`` on this machine, or return the one that lies in ``folder`` already.
+    """Make the key of ``name`` on this machine, or return the one that was made before.
 
-    The private half goes into the system's keyring, else into ``folder/NAME.identity`` (0600, of
-    whom the folder belongs to). Raises CredentialsError.
+    The private half goes into the system's keyring, and beside it which key is that of ``name``;
+    else into ``folder/NAME.identity`` (0600, of whom the folder belongs to). CredentialsError.
     """
     path = folder / IDENTITY_FILE.format(name=name)
     try:
         return _parsed(_content(path), str(path))
     except FileNotFoundError:
         pass
-    made = SigningKey.generate()
     ring = (keyring or SystemKeyring()) if use_keyring else None
-    if ring is not None and ring.is_usable() and ring.write(made.public, made.secret_text()):
-        return made
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # `sudo mqcam-device key`: the service, whose folder it is, must be able to read it.
-        place = folder.stat()
-        owner = (place.st_uid, place.st_gid) if os.geteuid() == 0 else None
-        files.write_atomically(path, f"{made.secret_text()}\n".encode("ascii"), owner=owner)
-    except OSError as error:
-        raise CredentialsError(str(path), files.reason(error)) from error
+    if ring is not None and not ring.is_usable():
+        ring = None
+    if ring is not None and (before := _made_before(ring, name)) is not None:
+        return before
+    made = SigningKey.generate()
+    if ring is None or not _keep_in_keyring(ring, name, made):
+        _keep_in_file(path, made)
     return made
 
 
@@ -188,6 +184,37 @@ def with_password(credentials: Credentials, *, keyring: SystemKeyring | None = N
     entry = _password_entry(public)
     password = _from_keyring(keyring or SystemKeyring(), entry, is_needed=True)
     return replace(credentials, password=password)
+
+
+def _made_before(ring: SystemKeyring, name: str) -> SigningKey | None:
+    """Return the key that was made here for ``name``; CredentialsError if it was taken away."""
+    public = ring.read(_name_entry(name))
+    if public is None:
+        return None
+    secret = ring.read(public)
+    if secret is None:
+        raise CredentialsError(
+            _PLACE,
+            f"no longer holds the key that was made for {name}: put it back, or delete the entry "
+            f"'{_name_entry(name)}' there as well to have a new one made",
+        )
+    return _parsed(secret, _PLACE, public=public)
+
+
+def _keep_in_keyring(ring: SystemKeyring, name: str, key: SigningKey) -> bool:
+    is_kept = ring.write(key.public, key.secret_text())
+    return is_kept and ring.write(_name_entry(name), key.public)
+
+
+def _keep_in_file(path: Path, key: SigningKey) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # `sudo mqcam-device key`: the service, whose folder it is, must be able to read it.
+        place = path.parent.stat()
+        owner = (place.st_uid, place.st_gid) if os.geteuid() == 0 else None
+        files.write_atomically(path, f"{key.secret_text()}\n".encode("ascii"), owner=owner)
+    except OSError as error:
+        raise CredentialsError(str(path), files.reason(error)) from error
 
 
 def _content(path: Path) -> str:
@@ -234,6 +261,10 @@ def _keeps_secrets(backend: KeyringBackend) -> bool:
 
 def _password_entry(public: str) -> str:
     return f"password {public}"
+
+
+def _name_entry(name: str) -> str:
+    return f"key of {name}"
 
 
 def _parsed(secret: str, where: str, *, public: str | None = None) -> SigningKey:

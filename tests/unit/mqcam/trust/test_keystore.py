@@ -19,6 +19,7 @@ from mqcam.exits import exit_code
 from mqcam.trust.documents import Grant
 from mqcam.trust.keys import SigningKey
 from mqcam.trust.keystore import (
+    SERVICE,
     SystemKeyring,
     keep_secrets,
     load_identity,
@@ -174,9 +175,46 @@ def test_a_damaged_key_is_not_replaced_either(tmp_path: Path) -> None:
 def test_a_key_is_made_in_the_keyring_where_there_is_one(tmp_path: Path) -> None:
     ring = MemoryKeyring()
     made = make_identity("laptop", folder=tmp_path, use_keyring=True, keyring=SystemKeyring(ring))
-    assert list(ring.entries.values()) == [made.secret_text()]
+    assert ring.entries == {
+        (SERVICE, made.public): made.secret_text(),
+        (SERVICE, "key of laptop"): made.public,
+    }
     assert list(tmp_path.iterdir()) == []
     assert load(credentials(grant=grant_for(made)), tmp_path, ring).public == made.public
+
+
+def test_a_key_in_the_keyring_is_shown_again_and_leaves_no_orphans(tmp_path: Path) -> None:
+    ring = MemoryKeyring()
+    keys = [
+        make_identity(name, folder=tmp_path, use_keyring=True, keyring=SystemKeyring(ring)).public
+        for name in ("laptop", "laptop", "desk", "laptop")
+    ]
+    assert keys[0] == keys[1] == keys[3] != keys[2]
+    assert len(ring.entries) == 4
+
+
+def test_a_key_that_the_keyring_lost_is_not_replaced_silently(tmp_path: Path) -> None:
+    ring = MemoryKeyring()
+    made = make_identity("laptop", folder=tmp_path, use_keyring=True, keyring=SystemKeyring(ring))
+    del ring.entries[SERVICE, made.public]
+    with pytest.raises(CredentialsError, match="delete the entry 'key of laptop' there as well"):
+        make_identity("laptop", folder=tmp_path, use_keyring=True, keyring=SystemKeyring(ring))
+
+
+class ForgetfulKeyring(MemoryKeyring):
+    """Keeps one secret and no second."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if not self.entries:
+            super().set_password(service, username, password)
+
+
+def test_a_key_whose_place_the_keyring_does_not_note_is_shown_again_too(tmp_path: Path) -> None:
+    ring = SystemKeyring(ForgetfulKeyring())
+    one, two = (
+        make_identity("laptop", folder=tmp_path, use_keyring=True, keyring=ring) for _ in range(2)
+    )
+    assert one.public == two.public
 
 
 def test_a_locked_keyring_is_said_without_what_it_said(tmp_path: Path) -> None:
