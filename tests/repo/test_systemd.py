@@ -51,6 +51,11 @@ def test_agent_is_unprivileged(unit: str) -> None:
     }
 
 
+@pytest.mark.parametrize("unit", sorted(path.name for path in FOLDER.glob("*.service")))
+def test_no_service_leaves_its_keys_in_a_core_file(unit: str) -> None:
+    assert settings_of(unit)["LimitCORE"] == ["0"]
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_control_socket_survives_the_other_agents(unit: str) -> None:
     found = settings_of(unit)
