@@ -60,7 +60,20 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """Return a signal that a program obeys which is started now.
+
+    Under nohup a test run ignores SIGHUP, and its programs would inherit that and keep to it.
+    """
+    chosen: signal.Signals = request.param
+    before = signal.getsignal(chosen)
+    if before is signal.SIG_IGN:
+        signal.signal(chosen, lambda *_: None)  # a new program has the default instead of this
+    yield chosen
+    signal.signal(chosen, before)
+
+
 def test_it_says_when_it_is_ready_and_ends_well_when_told(
     prepared: ShippedBroker, number: signal.Signals
 ) -> None:
