@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from mqcam_viewer.desktop.engine import Engine
 from mqcam_viewer.desktop.events import IdentityChanged, Interrupted, Playing
 from mqcam_viewer.standing import ACCOUNT_REFUSED, SHUT_OUT
 from support.agent import SMALL, RunningAgent
+from support.broker import SUCCESS, log_in
 from support.watching import LOOPBACK, next_frame, viewer
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from support.broker import ShippedBroker
 
 TIMEOUT_S = 30.0
+REVOCATION_S = 1.0
+"""Of docs/protocol.md: so soon a device that knows of a revocation has ended the sessions."""
+DAY_S = 86_400.0
 
 
 async def test_a_stream_of_somebody_removed_ends_and_says_why(own_broker: ShippedBroker) -> None:
@@ -34,6 +39,33 @@ async def test_a_stream_of_somebody_removed_ends_and_says_why(own_broker: Shippe
             await viewer(own_broker).__aenter__()
 
     assert (end.code, end.text) == (ACCOUNT_REFUSED, SHUT_OUT)
+
+
+async def test_a_camera_itself_ends_the_video_of_somebody_revoked_within_a_second(
+    own_broker: ShippedBroker,
+) -> None:
+    """The broker kicks nobody here, the account stays: only the owner's word says it."""
+    with RunningAgent(own_broker, settings=SMALL) as camera:
+        async with viewer(own_broker) as client, client.watch(camera.name) as stream:
+            await next_frame(stream)
+            await camera.until(lambda status: status["viewers"] == 1)
+            own_broker.declare_revoked("laptop")
+            async with asyncio.timeout(TIMEOUT_S):
+                end = await stream.ended()
+            await camera.until(lambda status: status["viewers"] == 0)
+        log = camera.log
+    assert end.code == "revoked"
+    assert log_in(load_credentials(own_broker.credentials("viewer", "laptop"))) == SUCCESS
+    assert "viewer connected" in log
+    after_s = (logged_at(log, "viewer gone") - logged_at(log, r"owner's state .*revoked=1")) % DAY_S
+    assert after_s < REVOCATION_S
+
+
+def logged_at(log: str, event: str) -> float:
+    """Return the second of its day at which something was logged last."""
+    line = re.findall(rf"(\d\d):(\d\d):(\d\d\.\d{{3}}) INFO +{event}", log)[-1]
+    hours, minutes, seconds = map(float, line)
+    return hours * 3600 + minutes * 60 + seconds
 
 
 async def test_a_window_goes_on_after_a_camera_was_replaced(own_broker: ShippedBroker) -> None:

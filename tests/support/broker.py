@@ -25,7 +25,7 @@ from mqcam_broker.cli import main
 from mqcam_broker.folder.directory import BrokerDirectory
 from mqcam_broker.folder.names import OWNER
 from mqcam_broker.mosquitto.process import Listener, find_mosquitto, is_ready
-from mqcam_broker.owner.decree import read_state
+from mqcam_broker.owner.decree import read_state, revoke
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,6 +123,13 @@ class ShippedBroker:
     def remove(self, name: str) -> None:
         """Shut a device or viewer out."""
         self.command("remove", name)
+
+    def declare_revoked(self, name: str) -> None:
+        """Publish the owner's word that somebody is revoked; the broker goes on to let him in."""
+        with self.directory.locked():
+            serial = self.directory.read_members().by_name[name].serial
+            revoke(self.directory, self.directory.read_owner_key(None), serial)
+        self.command("publish")
 
     def replace(self, camera: str) -> None:
         """Give a device a new identity in place of its old one, in the same file."""
