@@ -1,5 +1,3 @@
-"""Secrets in the place of names and files: refused, and never said again."""
-
 from __future__ import annotations
 
 import os
@@ -14,6 +12,8 @@ from mqcam_broker.folder.ownerkey import VARIABLE
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+USER = pwd.getpwuid(os.geteuid()).pw_name
 Captured = pytest.CaptureFixture[str]
 
 
@@ -23,9 +23,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "broker"
     monkeypatch.setenv("MQCAM_BROKER_DIR", str(path))
     monkeypatch.chdir(tmp_path)
-    assert (
-        main(["init", "--address", "nas.local", "--user", pwd.getpwuid(os.geteuid()).pw_name]) == 0
-    )
+    user = ["--user", pwd.getpwuid(os.geteuid()).pw_name]
+    assert main(["init", "--address", "nas.local", "mqtts://192.0.2.1:443", *user]) == 0
     return path
 
 
