@@ -49,7 +49,7 @@ class Sharing:
 
     freezes: float
     unfair_percent: float
-    total_bps: float
+    total_mbps: float
 
 
 async def measure(_stage: Stage, runs: int) -> list[Figure]:
@@ -78,7 +78,7 @@ async def measure(_stage: Stage, runs: int) -> list[Figure]:
         _row(
             "  the least gets less than the most", "%", sharings, "unfair_percent", UNFAIR_PERCENT
         ),
-        _row("  received by all", "bit/s", sharings, "total_bps", None),
+        _row("  received by all", "Mbit/s", sharings, "total_mbps", None),
     ]
 
 
@@ -147,5 +147,5 @@ async def _share(made: Site, kind: Kind) -> Sharing:
     return Sharing(
         freezes=sum(each.freezes(FREEZE_MS, began_ms, ended_ms) for each in seen),
         unfair_percent=(max(rates) - min(rates)) / max(rates) * 100 if max(rates) else 100.0,
-        total_bps=sum(rates),
+        total_mbps=sum(rates) / 1e6,
     )
