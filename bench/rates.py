@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench.figures import Figure
 from bench.shown import INF
-from bench.site import KINDS, Setup, site
+from bench.site import KINDS, LONG_RUNS, Setup, site
 
 if TYPE_CHECKING:
     from bench.site import Kind, Site
@@ -57,7 +57,7 @@ async def measure(_stage: Stage, runs: int) -> list[Figure]:
     squeezes: dict[Kind, list[Squeeze]] = {kind: [] for kind in KINDS}
     sharings: dict[Kind, list[Sharing]] = {kind: [] for kind in KINDS}
     async with site(Setup(round_trip_ms=ROUND_TRIP_MS)) as made:
-        for _ in range(runs):
+        for _ in range(min(runs, LONG_RUNS)):
             for kind in KINDS:
                 squeezes[kind].append(await _squeeze(made, kind))
             for kind in KINDS:
