@@ -19,7 +19,7 @@ from support.chromium import Chromium, missing
 from bench.figures import Figure
 from bench.programs import program
 from bench.shown import INF, Shown, Watched, p50, p95
-from bench.site import CAMERA, WS_PORT, Setup, site
+from bench.site import CAMERA, LONG_RUNS, WS_PORT, Setup, site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,13 +63,12 @@ async def measure(_stage: Stage, runs: int) -> list[Figure]:
     if missing():
         raise RuntimeError(missing())
     first_ms: list[float] = []
-    minutes: list[Minute] = []
     live_s: list[float] = []
     async with site(Setup()) as made, _page(made) as page:
         await _join(made, page)  # the first one loads the browser's parts
         for _ in range(runs):
             first_ms += [await _join(made, page) for _ in range(JOINS)]
-            minutes.append(await _watch(made, page))
+        minutes = [await _watch(made, page) for _ in range(min(runs, LONG_RUNS))]
         made.star.delay(ROUND_TRIP_MS)
         for _ in range(runs):
             live_s += await _outages(made, page)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bench.figures import Figure
 from bench.picture import SMALL
 from bench.shown import p95
-from bench.site import KINDS, Setup, site
+from bench.site import KINDS, LONG_RUNS, Setup, site
 
 if TYPE_CHECKING:
     from bench.site import Kind, Site
@@ -44,7 +44,7 @@ async def measure(_stage: Stage, runs: int) -> list[Figure]:
     """Let sixteen watch and one of them become slow, ours and stock by turns."""
     found: dict[Kind, list[Crowding]] = {kind: [] for kind in KINDS}
     async with site(Setup(picture=SMALL, viewers=2, round_trip_ms=ROUND_TRIP_MS)) as made:
-        for _ in range(runs):
+        for _ in range(min(runs, LONG_RUNS)):
             for kind in KINDS:
                 found[kind].append(await _crowd(made, kind))
 

@@ -17,7 +17,7 @@ from support.namespaces import Host
 from support.watching import next_frame
 
 from bench.figures import Figure
-from bench.joins import join_stock
+from bench.joins import NINE_OF_TEN, join_stock
 from bench.picture import GOP_S
 from bench.site import CAMERA, KINDS, Setup, site
 
@@ -31,7 +31,6 @@ FAR_MS = 50.0
 FAR_ROUND_TRIPS = 4.5
 LOSSY_MS, LOSS = 40.0, 0.02
 LOSSY_LIMIT_MS = 400.0
-NINE_OF_TEN = 0.9
 JOINS: dict[Kind, int] = {"ours": 8, "stock": 4}
 LOSSY_JOINS: dict[Kind, int] = {"ours": 20, "stock": 8}
 NEVER_MS = 10_000.0

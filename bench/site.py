@@ -39,6 +39,8 @@ WS_PORT = 8884
 REST_S = 15.0
 ORDER_S = 60.0
 POLL_S = 0.05
+LONG_RUNS = 2
+"""What takes minutes is done no more often, however many runs were asked for."""
 RELAY = "turn:{address}"
 
 
