@@ -85,6 +85,8 @@ class _Viewer:
 
     since: float
     calm_at: float
+    calm_before: float = 0.0
+    troubled_at: float | None = None
     layer: str = MAIN
     is_trial: bool = False
     is_pinned: bool = False
@@ -183,8 +185,7 @@ class Uplink(Generic[Key]):
         return self._joint_at is not None and now - self._joint_at < JOINT_S
 
     def _place(self, viewer: _Viewer, path: Path, floor_bps: float, now: float) -> None:
-        if path.is_congested:
-            viewer.calm_at = now
+        self._note_trouble(viewer, path, now)
         if viewer.layer == LOW:
             is_calm = now - viewer.calm_at >= viewer.wait_s
             if is_calm and not viewer.is_pinned and self._has_room(path):
@@ -197,6 +198,21 @@ class Uplink(Generic[Key]):
             viewer.low_since = None
             if now - viewer.since > PROVEN_S:
                 viewer.wait_s = FIRST_WAIT_S
+
+    def _note_trouble(self, viewer: _Viewer, path: Path, now: float) -> None:
+        """Note a viewer's own trouble; what all have at once says nothing about it.
+
+        Four who share the camera's uplink make it too full every few seconds: one of them who is
+        on the low layer would wait there for ever.
+        """
+        if path.is_congested:
+            if viewer.troubled_at is None:
+                viewer.troubled_at = now
+            viewer.calm_at = now
+        elif viewer.troubled_at is not None:
+            if self._joint_at is not None and self._joint_at >= viewer.troubled_at:
+                viewer.calm_at = viewer.calm_before
+            viewer.calm_before, viewer.troubled_at = viewer.calm_at, None
 
     def _is_below(self, path: Path, floor_bps: float, now: float) -> bool:
         if path.is_probing or path.is_silent or path.estimate_bps >= floor_bps:
@@ -279,7 +295,7 @@ class Uplink(Generic[Key]):
 
 def _demote(viewer: _Viewer, now: float) -> None:
     viewer.layer, viewer.is_trial, viewer.low_since = LOW, False, None
-    viewer.since = viewer.calm_at = now
+    viewer.since = viewer.calm_at = viewer.calm_before = now
 
 
 def _try(viewer: _Viewer, now: float) -> None:

@@ -72,6 +72,31 @@ def test_a_viewer_below_the_floor_is_demoted_and_not_obeyed() -> None:
     assert decision.bitrates == {"main": payload(3_000_000), "low": 400_000}
 
 
+def together(paths: dict[str, Known], *, congested: bool) -> None:
+    """Let all be congested, or none."""
+    for path in paths.values():
+        path.is_congested = congested
+
+
+@pytest.mark.parametrize(("is_joint", "layer"), [(True, "main"), (False, "low")])
+def test_what_all_suffer_at_once_keeps_nobody_on_the_low_layer(is_joint: bool, layer: str) -> None:
+    """Those who share the camera's uplink fill it every few seconds, and relax again."""
+    paths = {"a": Known(900_000), "b": Known(900_000), "low": Known(900_000)}
+    uplink = new_uplink()
+    decide(uplink, paths, seconds=1.0)
+    uplink.demote("low", 1.0)
+    decision = decide(uplink, paths, begin=1.1)
+    assert decision.layers["low"] == "low"
+    now = 2.0
+    for _ in range(5):
+        together(paths if is_joint else {"low": paths["low"]}, congested=True)
+        decision = decide(uplink, paths, begin=now, seconds=0.5)
+        together(paths, congested=False)
+        decision = decide(uplink, paths, begin=now + 0.6, seconds=2.0)
+        now += 3.0
+    assert decision.layers["low"] == layer
+
+
 def test_a_viewer_far_below_the_floor_is_demoted_at_once() -> None:
     decision = new_uplink().decide({"a": Known(), "b": Known(), "slow": Known(300_000)}, 0.0)
     assert decision.layers["slow"] == "low"
