@@ -43,7 +43,6 @@ TAIL_S: Final = 0.008
 TAIL_INTERVALS: Final = 4.0
 """On a slow line the packets of a picture lie apart: it is asked for after so many times that."""
 
-TAIL_PACKETS: Final = 2
 REACH_BACK: Final = 3
 """Packets in front of the first one that are asked for, if that is a piece of a keyframe."""
 
@@ -190,7 +189,8 @@ class Ordering:
         tail_at = self._tail_at()
         if tail_at is not None and now >= tail_at:
             self._is_tail_asked = True
-            self.repair.miss(self._highest + 1, self._highest + 1 + TAIL_PACKETS, now)
+            # Only one: to ask for what was not sent yet makes a camera ignore the next request.
+            self.repair.miss(self._highest + 1, self._highest + 2, now)
         return self.repair.due(now)
 
     def next_at(self, now: float) -> float | None:
