@@ -28,7 +28,7 @@ WINDOW_S = 5.0
 DIRECT_RATIO, RELAYED_RATIO = 0.30, 0.6
 RSS_MB = 0.5
 WARNINGS = 1
-_WARNED = re.compile(r"warning.*(?:gso|segmentation)", re.IGNORECASE)
+_WARNED = re.compile(r"warning.*(?:gso|segment|single packets|runs of packets)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
