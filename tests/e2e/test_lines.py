@@ -30,6 +30,7 @@ ROUND_TRIP_MS = 40
 JOIN_S, WATCHED_S = 1.0, 4.0
 PICTURES_PER_S = 30
 MOST = 0.8  # of the pictures: other tests run beside
+BLACK_S, BACK_S, SOON_S = 1.0, 4.0, 1.5
 LONGEST_GAP_S = 0.5
 ONE_BY_ONE_BPS, SHORT_QUEUE_MS = 200_000, 100
 
@@ -118,3 +119,24 @@ async def test_a_viewer_whose_line_is_too_narrow_does_not_disturb_the_other(
     assert None not in quick.numbers
     assert len(seen_since) >= WATCHED_S * PICTURES_PER_S * MOST
     assert max(other - one for one, other in pairwise(seen_since)) < LONGEST_GAP_S
+
+
+async def test_a_line_that_was_dead_for_a_second_brings_back_a_whole_picture(
+    star: Star, programs: Programs[Star], hosts: list[Host]
+) -> None:
+    """Nothing that came half is ever shown."""
+    seen = Seen()
+    watching = asyncio.ensure_future(
+        hosts[0].run(seen.watch(programs.folder / "laptop.yaml", JOIN_S + BLACK_S + BACK_S))
+    )
+    await pictures(seen)
+    await asyncio.sleep(JOIN_S / 2)
+    star.black(True)
+    await asyncio.sleep(BLACK_S)
+    star.black(False)
+    back_at = time.monotonic()
+    await watching
+
+    assert None not in seen.numbers
+    assert seen.since(back_at)[0] - back_at < SOON_S
+    assert len(seen.since(back_at + SOON_S)) >= (BACK_S - SOON_S) * PICTURES_PER_S / 2
