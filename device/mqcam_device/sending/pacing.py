@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 RUN_PACKETS: Final = 10
 """Packets of a paced run (docs/decisions/sending.md)."""
 
-STEP_S: Final = 0.002
+STEP_S: Final = 0.001
 SPREAD_S: Final = 0.016
 """All that waits has left after this, half a frame interval at 30 frames per second."""
 
