@@ -42,7 +42,12 @@ REPORT_S: Final = (0.5, 1.0)
 FIRST_REPORTS_S: Final = (0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
 """The first ones follow each other quickly: the smallest round trip counts."""
 
-ARRIVALS_S: Final = 0.05
+FIRST_ARRIVALS_S: Final = 0.05
+FIRST_ARRIVALS_COUNT: Final = 40
+ARRIVALS_S: Final = 0.1
+"""How often arrivals are told: more often while the camera finds out what the path carries. Each
+costs the camera as much as it costs to send a picture."""
+
 REQUEST_COPIES: Final = 2
 """With 2 % loss each way this halves the freezes, for a few small packets
 (docs/decisions/receiving.md)."""
@@ -165,8 +170,10 @@ class Reporting:
 
     async def _report_arrivals(self) -> None:
         """Tell which packets came when, for the camera's rate control, until cancelled."""
-        while True:
-            await asyncio.sleep(ARRIVALS_S)
+        await self._is_heard.wait()
+        first = itertools.repeat(FIRST_ARRIVALS_S, FIRST_ARRIVALS_COUNT)
+        for interval_s in itertools.chain(first, itertools.repeat(ARRIVALS_S)):
+            await asyncio.sleep(interval_s)
             feedback = write_arrivals(
                 self._video.local_ssrc,
                 self._source or 0,
