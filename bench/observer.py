@@ -21,6 +21,7 @@ from mqcam_viewer import Client
 from support.watching import EVERY
 
 from bench.programs import standard_input
+from bench.shown import SAMPLE_MS
 from bench.stock_viewer import StockViewer
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     Watch = Callable[[contextlib.AsyncExitStack, "Log"], Awaitable[None]]
 
 FIRST_FRAME_S = 10.0
-SAMPLE_S = 0.1
 
 
 class Log:
@@ -55,7 +55,7 @@ class Log:
         while True:
             received = await count()
             self.received.append((time.monotonic() * 1000, received))
-            await asyncio.sleep(SAMPLE_S)
+            await asyncio.sleep(SAMPLE_MS / 1000)
 
 
 @contextlib.asynccontextmanager
