@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import sys
 import time
 from pathlib import Path
@@ -145,4 +146,5 @@ async def run(kind: str, *where: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger().addHandler(logging.NullHandler())  # the bench's own lines stand alone
     asyncio.run(run(*sys.argv[1:]))
