@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from mqcam_viewer import Client
 from support.watching import EVERY
 
 from bench.programs import standard_input
+from bench.shown import SAMPLE_MS
 from bench.stock_viewer import StockViewer
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     Watch = Callable[[contextlib.AsyncExitStack, "Log"], Awaitable[None]]
 
 FIRST_FRAME_S = 10.0
-SAMPLE_S = 0.1
 
 
 class Log:
@@ -55,7 +56,7 @@ class Log:
         while True:
             received = await count()
             self.received.append((time.monotonic() * 1000, received))
-            await asyncio.sleep(SAMPLE_S)
+            await asyncio.sleep(SAMPLE_MS / 1000)
 
 
 @contextlib.asynccontextmanager
@@ -145,4 +146,5 @@ async def run(kind: str, *where: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger().addHandler(logging.NullHandler())  # the bench's own lines stand alone
     asyncio.run(run(*sys.argv[1:]))

@@ -26,6 +26,8 @@ GRACE_S = 2.0
 LONGEST_QUEUE_MS = 300.0
 BACK_BPS, BACK_S = 2_200_000, 9.0
 RATE_WINDOW_MS = 1000.0
+DRAINED_MS = 300.0
+"""The longest queue has left by then."""
 SAMPLE_S = 0.05
 
 VIEWERS, UPLINK_BPS, UPLINK_QUEUE_MS = 4, 4_000_000, 500
@@ -113,7 +115,7 @@ async def _squeeze(made: Site, kind: Kind) -> Squeeze:
         ended_ms = time.monotonic() * 1000
         (watched,) = await observer.watched()
     made.star.narrow_uplink(0, 0)
-    after = watched.between(widened_ms, INF)
+    after = watched.between(widened_ms + DRAINED_MS, INF)  # what waited says nothing
     back_ms = after.reaches_bps(BACK_BPS, window_ms=RATE_WINDOW_MS)
     gaps_ms = watched.gaps_ms(narrowed_ms, ended_ms)
     return Squeeze(

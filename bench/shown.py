@@ -19,6 +19,9 @@ DRAWN_FLOOR_MS = 0.5
 
 INF = float("inf")
 
+SAMPLE_MS = 100.0
+"""So often a viewer writes down what it has received."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -99,12 +102,13 @@ class Watched:
         return sum(grown) * 8000 / taken_ms
 
     def reaches_bps(self, bitrate_bps: float, *, window_ms: float) -> float | None:
-        """Return when the bit rate of the ``window_ms`` before was first as high, None if never."""
+        """Return when the first ``window_ms`` began that had the bit rate, None if none did."""
         for at_ms, _ in self.received:
-            part = self.between(at_ms - window_ms, at_ms + 1e-6)
-            covers = part.received and at_ms - part.received[0][0] >= window_ms / 2
-            if covers and part.bitrate_bps() >= bitrate_bps:
-                return at_ms
+            part = self.between(at_ms - window_ms, at_ms + SAMPLE_MS / 2)
+            if not part.received or at_ms - part.received[0][0] < window_ms - 2 * SAMPLE_MS:
+                continue
+            if part.bitrate_bps() >= bitrate_bps:
+                return part.received[0][0]
         return None
 
     def settled_ms(self, *, oldest_ms: float, longest_gap_ms: float = INF) -> float | None:
