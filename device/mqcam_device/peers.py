@@ -153,7 +153,7 @@ class Peer:
             logger.info("viewer not connected", extra=fields(reason=str(error)))
             return "not-connected", str(error)
         egress = self._make_egress(self.key, self._connection, self.offer.want)
-        await egress.start()
+        egress.start()
         try:
             self._hub.attach(self.key, egress)
             self._note_connected()
@@ -162,7 +162,7 @@ class Peer:
             await self._lost.wait()
         finally:
             self._hub.detach(self.key)
-            await egress.stop()
+            egress.stop()
             self._dropped = egress.dropped
         return "closed", "the connection is closed"
 

@@ -274,6 +274,10 @@ class Checks(aioice.Connection):
         if data and data[0] > STUN_FIRST_BYTE and address[:2] not in self._verified:
             self.strangers += 1
             return
+        if data and data[0] > STUN_FIRST_BYTE:
+            # Stock parses each packet of a video as STUN first, and fails by an exception.
+            self.data_received(data, COMPONENT)
+            return
         try:
             type(protocol).datagram_received(protocol, data, address)
         except Exception:  # noqa: BLE001 - as above

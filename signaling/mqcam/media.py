@@ -137,6 +137,20 @@ class MediaTransport(RTCDtlsTransport):
             self.sent.rtp_bytes += len(packet)
         return True
 
+    def send_now(self, packet: bytes) -> bool:
+        """Encrypt and send in this turn of the loop; False if there is no connection.
+
+        Nothing below waits: a socket takes a datagram or drops it, a relay's stream queues it. So
+        who reports needs no task.
+        """
+        sending = self.send(packet)
+        try:
+            sending.send(None)
+        except StopIteration as done:
+            return bool(done.value)
+        sending.close()
+        return False
+
     def make_sealer(self, scratch: Scratch) -> Sealer:
         """Return what encrypts this connection's packets in ``scratch``.
 

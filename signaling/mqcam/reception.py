@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 SECOND_US: Final = 1_000_000
 HIGHEST_JITTER: Final = RTP_MASK
 
+LATE_S: Final = 0.015
+DRIFT_S: Final = 5e-6
+UNREST_S: Final = 2.0
+"""A packet that is so late means a queue, or the end of one; so long after it the path is watched
+closely. What is late is counted from the least delay, which drifts by so much with each packet."""
+
 
 class StreamFigures:
     """Losses and jitter of one stream as it came, before anything was repaired (A.3, A.8)."""
@@ -87,6 +93,37 @@ class StreamFigures:
         self._highest = sequence + (0 if self._base is None else ((self._highest >> 16) + 1) << 16)
         self._base = self._highest - lost - self._received
         self._expected_before = min(self._expected_before, self._highest - self._base)
+
+
+class Unrest:
+    """Whether a path makes trouble: packets that come late against the others, or not at all."""
+
+    def __init__(self, *, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._first_timestamp: int | None = None
+        self._least_s = 0.0
+        self._noted_at = 0.0
+
+    def add(self, timestamp: int, arrived_at: float) -> None:
+        """Take the header of a packet; timestamps may wrap once in 6.6 hours of a stream."""
+        if self._first_timestamp is None:
+            self._first_timestamp = timestamp
+            self._least_s = arrived_at
+            self._noted_at = arrived_at
+        ticks = signed(timestamp - self._first_timestamp, bits=32)
+        delay_s = arrived_at - ticks / self._rate_hz
+        if delay_s - self._least_s > LATE_S:
+            self._noted_at = arrived_at
+        # The least one grows slowly, because clocks drift and routes become longer.
+        self._least_s = min(self._least_s + DRIFT_S, delay_s)
+
+    def note(self, now: float) -> None:
+        """Note that packets are missing."""
+        self._noted_at = now
+
+    def is_there(self, now: float) -> bool:
+        """Tell whether there was any of late."""
+        return now - self._noted_at < UNREST_S
 
 
 class ArrivalLog:

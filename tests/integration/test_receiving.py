@@ -11,13 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from mqcam.offer import FEEDBACK
-from mqcam.sdp import TRANSPORT_WIDE_CC_URI
 from mqcam_viewer.ingress import Ingress
 from support import rtp
 from support.clips import encode, nals_of, number_of
 from support.connections import connect_both, negotiate, sides
-from support.sender import FIRST_TIMESTAMP, TRANSPORT_WIDE_ID, Sender, sending
+from support.sender import FIRST_TIMESTAMP, Sender, sending
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -80,13 +78,10 @@ async def watching(
     """Connect a viewer to a steered camera; ``has_arrivals``: transport-cc is agreed on."""
     async with sides() as (viewer, camera):
         await negotiate(viewer.connection, camera.connection)
-        if has_arrivals:
+        if not has_arrivals:
             video = viewer.connection.video
-            viewer.connection._video = replace(
-                video,
-                feedback=FEEDBACK,
-                extensions={**video.extensions, TRANSPORT_WIDE_CC_URI: TRANSPORT_WIDE_ID},
-            )
+            feedback = tuple(each for each in video.feedback if each != "transport-cc")
+            viewer.connection._video = replace(video, feedback=feedback)
         made = Viewer(viewer.connection, is_decoding=is_decoding)
         await made.ingress.start()
         try:

@@ -113,11 +113,11 @@ async def sending(
         bitrate_bps=lambda: 1_000_000,
         on_keyframe_wanted=on_keyframe_wanted,
     )
-    await egress.start()
+    egress.start()
     try:
         yield egress
     finally:
-        await egress.stop()
+        egress.stop()
 
 
 async def send_pictures(egress: MediaEgress, packets: Sequence[av.Packet[Any]]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from mqcam.arrivals import write_arrivals
 from mqcam.feedback import write_nack, write_receiver_report
 from mqcam.payload import read_extension
-from mqcam.reception import ArrivalLog, StreamFigures
+from mqcam.reception import ArrivalLog, StreamFigures, Unrest
 from mqcam.remoteclock import RemoteClock
 from mqcam.rtcp import (
     ReferenceTime,
@@ -42,11 +42,13 @@ REPORT_S: Final = (0.5, 1.0)
 FIRST_REPORTS_S: Final = (0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
 """The first ones follow each other quickly: the smallest round trip counts."""
 
-FIRST_ARRIVALS_S: Final = 0.05
-FIRST_ARRIVALS_COUNT: Final = 40
-ARRIVALS_S: Final = 0.1
-"""How often arrivals are told: more often while the camera finds out what the path carries. Each
-costs the camera as much as it costs to send a picture."""
+ARRIVALS_S: Final = 0.05
+CALM_ARRIVALS_TICKS: Final = 4
+"""Arrivals are told this often, and only each fourth time while the path is calm: each costs the
+camera as much as it costs to send a picture."""
+
+CLOCK_REPORTS: Final = 4
+"""Each fourth report asks the camera for its time; the first ones all do."""
 
 REQUEST_COPIES: Final = 2
 """With 2 % loss each way this halves the freezes, for a few small packets
@@ -78,6 +80,7 @@ class Reporting:
         self._own_clock = SteadyClock()
         self._figures = StreamFigures(rate_hz=RTP_CLOCK_HZ)
         self._arrivals = ArrivalLog()
+        self._unrest = Unrest(rate_hz=RTP_CLOCK_HZ)
         self._transport_wide_id = _transport_wide_id(video)
         self._feedback_count = 0
         self._source = video.remote_ssrc
@@ -113,6 +116,7 @@ class Reporting:
                 self._source = packet.ssrc
             if packet.ssrc == self._source:
                 self._figures.add(packet.sequence, packet.timestamp, packet.arrived_at)
+                self._unrest.add(packet.timestamp, packet.arrived_at)
         if self._transport_wide_id is not None:
             number = read_extension(data, self._transport_wide_id)
             if number is not None and len(number) == 2:  # noqa: PLR2004
@@ -120,6 +124,7 @@ class Reporting:
 
     def ask_again(self, numbers: list[int]) -> None:
         """Ask for packets, in two datagrams: a camera answers one of them, one may be lost."""
+        self._unrest.note(time.monotonic())
         request = write_nack(self._video.local_ssrc, self._source or 0, numbers)
         for _ in range(REQUEST_COPIES):
             self._send_soon(request)
@@ -159,21 +164,24 @@ class Reporting:
         """
         await self._is_heard.wait()
         later = (random.uniform(*REPORT_S) for _ in itertools.repeat(None))  # noqa: S311 - no secret
-        for interval_s in itertools.chain(FIRST_REPORTS_S, later):
+        for number, interval_s in enumerate(itertools.chain(FIRST_REPORTS_S, later)):
             await asyncio.sleep(interval_s)
             now_ns = time.monotonic_ns()
             own = self._video.local_ssrc
             block = self._figures.block(self._source or 0, now_ns=now_ns)
-            reference = ReferenceTime(ssrc=own, ntp=self._own_clock.ntp_at(now_ns))
             report = write_receiver_report(own, [block] if block else [])
-            await self._media.send(report + write_reference_time(reference))
+            if number < len(FIRST_REPORTS_S) or number % CLOCK_REPORTS == 0:
+                reference = ReferenceTime(ssrc=own, ntp=self._own_clock.ntp_at(now_ns))
+                report += write_reference_time(reference)
+            await self._media.send(report)
 
     async def _report_arrivals(self) -> None:
         """Tell which packets came when, for the camera's rate control, until cancelled."""
         await self._is_heard.wait()
-        first = itertools.repeat(FIRST_ARRIVALS_S, FIRST_ARRIVALS_COUNT)
-        for interval_s in itertools.chain(first, itertools.repeat(ARRIVALS_S)):
-            await asyncio.sleep(interval_s)
+        for tick in itertools.count():
+            await asyncio.sleep(ARRIVALS_S)
+            if tick % CALM_ARRIVALS_TICKS and not self._unrest.is_there(time.monotonic()):
+                continue
             feedback = write_arrivals(
                 self._video.local_ssrc,
                 self._source or 0,

@@ -129,10 +129,10 @@ class MediaEgress:
         """The packets that were sent so far, and how many were sent again."""
         return self._ledger.packets, self._stream.repeated
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Tell the viewer the time, and listen to it."""
         self._media.add_rtcp_listener(self._see_rtcp)
-        await self._reports.start()
+        self._reports.start()
 
     def send(self, unit: AccessUnit) -> bool:
         """Send a unit, False if the viewer cannot take it: then nothing before the next IDR."""
@@ -157,11 +157,11 @@ class MediaEgress:
                 return self._give_up()
         return True
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """End sending; may be repeated."""
         self._is_stopped = True
         self._forget_waiting()
-        await self._reports.stop()
+        self._reports.stop()
         self._way.close()
         self._on_stopped()
 

@@ -6,7 +6,6 @@ It must not know units or routes: whoever sends tells when something was sent.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING, Final
@@ -39,9 +38,6 @@ FIRST_COUNT: Final = 5
 INTERVAL_S: Final = (0.5, 1.5)
 """Then they come at random within this, as RFC 3550 section 6.2 wants it."""
 
-MAX_WAITING: Final = 16
-"""Answers that may wait to be sent; a viewer that asks more often gets no more."""
-
 ROUND_TRIP_SHARE: Final = 0.125
 """How much one sample counts (RFC 6298's smoothing)."""
 
@@ -65,21 +61,20 @@ class Reports:
         self._counts = counts
         self._report_clock = SteadyClock()
         self._sent_rtp_at = 0.0
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
-        self._task: asyncio.Task[None] | None = None
+        self._sent_reports = 0
+        self._due_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.round_trip_s: float | None = None
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Send the first report, before the first picture, and go on reporting."""
-        await self._media.send(self.report())
-        self._task = asyncio.create_task(self._run(), name="sender reports")
+        self._report_now(time.monotonic())
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """End reporting; may be repeated."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def note_sent(self, now: float) -> None:
         """Note that a picture went out."""
@@ -88,12 +83,12 @@ class Reports:
     def take(self, packet: bytes, blocks: Iterable[ReportBlock]) -> None:
         """Answer a viewer's RRTR, and learn the round trip from its report blocks."""
         arrived_ns = time.monotonic_ns()
-        for reference in read_reference_times(packet):
-            delay = answer_reference_time(
-                reference, arrived_ns=arrived_ns, now_ns=time.monotonic_ns()
-            )
-            with contextlib.suppress(asyncio.QueueFull):
-                self._waiting.put_nowait(write_reference_delays(self._ssrc, [delay]))
+        delays = [
+            answer_reference_time(reference, arrived_ns=arrived_ns, now_ns=arrived_ns)
+            for reference in read_reference_times(packet)
+        ]
+        if delays:
+            self._media.send_now(write_reference_delays(self._ssrc, delays))
         for block in blocks:
             self._learn(block, arrived_ns)
 
@@ -126,22 +121,25 @@ class Reports:
             self.round_trip_s = sample_s
         self.round_trip_s += (sample_s - self.round_trip_s) * ROUND_TRIP_SHARE
 
-    async def _run(self) -> None:
-        """Send answers at once, and reports when they are due, until cancelled."""
-        sent, due_at = 1, time.monotonic() + FIRST_INTERVAL_S
-        while True:
-            wake_at = min(due_at, time.monotonic() + PAUSE_S)
-            packet = None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(wake_at):
-                    packet = await self._waiting.get()
-            now = time.monotonic()
-            if packet is not None:
-                await self._media.send(packet)
-            if now >= due_at or (packet is None and now - self._sent_rtp_at >= PAUSE_S):
-                await self._media.send(self.report())
-                sent += 1
-                due_at = now + (FIRST_INTERVAL_S if sent < FIRST_COUNT else _random_interval_s())
+    def _report_now(self, now: float) -> None:
+        """Send a report, and come back for the next one."""
+        self._media.send_now(self.report())
+        self._sent_reports += 1
+        is_beginning = self._sent_reports < FIRST_COUNT
+        self._due_at = now + (FIRST_INTERVAL_S if is_beginning else _random_interval_s())
+        self._wait(now)
+
+    def _wait(self, now: float) -> None:
+        """Look again when a report is due, or when pictures have paused for long enough."""
+        wake_at = min(self._due_at, max(self._sent_rtp_at, now) + PAUSE_S)
+        self._timer = asyncio.get_running_loop().call_at(wake_at, self._look)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now >= self._due_at or now - self._sent_rtp_at >= PAUSE_S:
+            self._report_now(now)
+        else:
+            self._wait(self._sent_rtp_at)
 
 
 def _random_interval_s() -> float:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.arrivals import STATUS_LIMIT
 from mqcam.feedback import ReportBlock, read_feedback, write_receiver_report
-from mqcam.reception import ArrivalLog, StreamFigures
+from mqcam.reception import ArrivalLog, StreamFigures, Unrest
 from mqcam.rtcp import SECOND_NS, SenderReport
 
 SSRC = 77
@@ -156,3 +156,34 @@ def test_every_number_is_told_in_a_row(seed: int) -> None:
         if chance.random() < 0.1:
             told += [each for each, _ in log.take()]
     assert told == [(begin + index) & 0xFFFF for index in range(len(told))]
+
+
+def unrest_after(delays_s: list[float]) -> tuple[Unrest, float]:
+    """Let a packet come each 33 ms, so much later than it should."""
+    unrest, now = Unrest(rate_hz=90_000), 0.0
+    for number, delay_s in enumerate(delays_s):
+        now = 10 + number / 30 + delay_s
+        unrest.add((number * 3000 + 2**32 - 50_000) % 2**32, now)
+    return unrest, now
+
+
+def test_a_calm_path_is_watched_closely_for_a_while_and_then_not() -> None:
+    assert unrest_after([0.0] * 30)[0].is_there(11.0)
+    unrest, now = unrest_after([0.005 * (number % 2) for number in range(120)])
+    assert not unrest.is_there(now)
+
+
+def test_a_queue_and_missing_packets_are_trouble() -> None:
+    unrest, now = unrest_after([0.0] * 90 + [0.002 * number for number in range(20)])
+    assert unrest.is_there(now)
+    unrest, now = unrest_after([0.0] * 90)
+    assert not unrest.is_there(now)
+    unrest.note(now)
+    assert unrest.is_there(now + 1.9)
+    assert not unrest.is_there(now + 2.1)
+
+
+def test_a_clock_that_drifts_is_no_trouble() -> None:
+    """100 ppm are many for a crystal."""
+    unrest, now = unrest_after([number / 30 * 1e-4 for number in range(30 * 600)])
+    assert not unrest.is_there(now)
