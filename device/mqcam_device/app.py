@@ -37,6 +37,7 @@ from mqcam_device.notify import Notifier
 from mqcam_device.reception import Reception
 from mqcam_device.sending.egress import MediaEgress
 from mqcam_device.sending.parcels import Parcels
+from mqcam_device.sending.pulse import Pulse
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
 from mqcam_device.trust import Trust
@@ -106,6 +107,7 @@ class App:
         )
         self._parcels = Parcels(epoch=secrets.randbits(32))
         self._scratch = Scratch()
+        self._pulse = Pulse(clock=time.monotonic, call_later=_call_later)
         self._is_refusal_told = False
         self._trust = Trust(
             credentials, folder=state_dir, on_owner_state=lambda _state: self.agent.judge_viewers()
@@ -248,6 +250,7 @@ class App:
             connection,
             parcels=self._parcels,
             scratch=self._scratch,
+            pulse=self._pulse,
             path=path,
             bitrate_bps=lambda: self._director.bitrate_bps(key),
             on_keyframe_wanted=lambda round_trip_s: self._hub.request_keyframe(

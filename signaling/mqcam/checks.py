@@ -38,6 +38,7 @@ DATAGRAM_LIMIT_BYTES: Final = 1500
 """What a packet of Ethernet holds: nothing of WebRTC is longer."""
 COMPONENT: Final = 1
 STUN_FIRST_BYTE: Final = 3  # RFC 7983 section 7: 0 to 3 is STUN
+SRTP_FIRST_BYTE, SRTP_LAST_BYTE = 128, 191
 VERIFIED_ADDRESS_LIMIT: Final = 256
 PACE_S: Final = 0.02
 """The wait between two checks (Ta of RFC 8445 section 14)."""
@@ -199,6 +200,7 @@ class Checks(aioice.Connection):
         self.strangers = 0
         self.repeated = 0
         self.was_closed = False
+        self.on_media: Callable[[bytes], bool] | None = None
         self._verified: set[tuple[str, int]] = set()
         self._addresses = addresses
         self._news = asyncio.Event()
@@ -286,6 +288,9 @@ class Checks(aioice.Connection):
     def data_received(self, data: bytes, component: int) -> None:
         """Queue one datagram, unless it is empty, too long, or the queue is full.
 
+        Media is handed to ``on_media`` first, if nothing waits before it: what that takes is not
+        queued.
+
         Anybody can send to the port in the peer's name. Stock DTLS dies of an empty datagram, and
         of one that is longer than pylibsrtp's buffer.
         """
@@ -296,6 +301,9 @@ class Checks(aioice.Connection):
             return
         if self._queue.qsize() >= RECEIVE_QUEUE_PACKETS:
             self.overflowed += 1
+            return
+        is_media = SRTP_FIRST_BYTE <= data[0] <= SRTP_LAST_BYTE and self._queue.empty()
+        if is_media and self.on_media is not None and self.on_media(data):
             return
         super().data_received(data, component)
 

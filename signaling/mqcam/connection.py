@@ -111,6 +111,7 @@ class Connection:
             "malformed": ice.malformed + (data.malformed if data else 0),
             "overflowed": ice.overflowed,
             "excessive": self.media.excessive,
+            "unauthentic": self.media.unauthentic,
             "messages_dropped": data.dropped if data else 0,
         }
         return {kind: count for kind, count in counts.items() if count}
@@ -272,6 +273,7 @@ class Connection:
         if self.media.state != "connected":
             raise ConnectFailed("dtls", self._dtls_trouble())
         self.media.note_authenticated()
+        self._ice.gatherer.ice.on_media = self.media.take
 
     def _dtls_trouble(self) -> str:
         if self.media.encrypted and self._closing is None and not self._ice.is_lost:

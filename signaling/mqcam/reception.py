@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SECOND_US: Final = 1_000_000
 HIGHEST_JITTER: Final = RTP_MASK
 
-LATE_S: Final = 0.015
+LATE_S: Final = 0.03
 DRIFT_S: Final = 5e-6
 UNREST_S: Final = 2.0
 """A packet that is so late means a queue, or the end of one; so long after it the path is watched

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 from mqcam.sdp import (
@@ -21,6 +22,7 @@ from mqcam_device.media import AccessUnit
 from mqcam_device.rate.path import PathRate
 from mqcam_device.sending.egress import MediaEgress
 from mqcam_device.sending.parcels import Parcels
+from mqcam_device.sending.pulse import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -109,6 +111,7 @@ async def sending(
         camera,
         parcels=Parcels(epoch=0),
         scratch=Scratch(),
+        pulse=Pulse(clock=time.monotonic, call_later=asyncio.get_running_loop().call_later),
         path=PathRate(start_bps=1_000_000, ceiling_bps=4_000_000, now=0.0),
         bitrate_bps=lambda: 1_000_000,
         on_keyframe_wanted=on_keyframe_wanted,

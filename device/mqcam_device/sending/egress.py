@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from mqcam_device.media import AccessUnit
     from mqcam_device.sending.parcels import Parcels
+    from mqcam_device.sending.pulse import Pulse
 
 ROUND_TRIP_S: Final = 0.05
 """What is assumed before the first report."""
@@ -68,7 +69,7 @@ class Path(Protocol):
 
 
 class MediaEgress:
-    """Send units to one viewer; ``parcels`` and ``scratch`` are shared by all viewers.
+    """Send units to one viewer; ``parcels``, ``scratch`` and ``pulse`` are shared by all viewers.
 
     ``bitrate_bps`` tells what its pictures are encoded for, ``on_keyframe_wanted`` gets the round
     trip in seconds, ``on_runs_refused`` why the way takes single packets only.
@@ -80,6 +81,7 @@ class MediaEgress:
         *,
         parcels: Parcels,
         scratch: Scratch,
+        pulse: Pulse,
         path: Path,
         bitrate_bps: Callable[[], int],
         on_keyframe_wanted: Callable[[float], None],
@@ -114,6 +116,7 @@ class MediaEgress:
             cname=video.cname,
             clock=parcels.clock,
             counts=lambda: (self._ledger.packets, self._ledger.octets),
+            pulse=pulse,
         )
         self._is_stopped = False
         self._needs_keyframe = True

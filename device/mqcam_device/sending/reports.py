@@ -5,7 +5,6 @@ It must not know units or routes: whoever sends tells when something was sent.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from typing import TYPE_CHECKING, Final
@@ -27,9 +26,12 @@ if TYPE_CHECKING:
     from mqcam.media import MediaTransport
     from mqcam.rtcp import SenderClock
 
-PAUSE_S: Final = 0.25
-"""A report goes out this often while no RTP does: the path is alive, also when there never was a
-picture (docs/decisions/liveness.md)."""
+    from mqcam_device.sending.pulse import Pulse
+
+PAUSE_S: Final = 0.15
+"""A report goes out this long after the last picture, and then each 0.25 s at the latest, a beat of
+the pulse included: the path is alive, also when there never was a picture
+(docs/decisions/liveness.md)."""
 
 FIRST_INTERVAL_S: Final = 0.2
 FIRST_COUNT: Final = 5
@@ -53,28 +55,29 @@ class Reports:
         cname: str,
         clock: SenderClock,
         counts: Callable[[], tuple[int, int]],
+        pulse: Pulse,
     ) -> None:
         self._media = media
         self._ssrc = ssrc
         self._name = write_source_description(ssrc, cname)
         self._clock = clock
         self._counts = counts
+        self._pulse = pulse
         self._report_clock = SteadyClock()
         self._sent_rtp_at = 0.0
         self._sent_reports = 0
         self._due_at = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._reported_at = 0.0
         self.round_trip_s: float | None = None
 
     def start(self) -> None:
         """Send the first report, before the first picture, and go on reporting."""
         self._report_now(time.monotonic())
+        self._pulse.join(self._look)
 
     def stop(self) -> None:
         """End reporting; may be repeated."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._pulse.leave(self._look)
 
     def note_sent(self, now: float) -> None:
         """Note that a picture went out."""
@@ -122,24 +125,16 @@ class Reports:
         self.round_trip_s += (sample_s - self.round_trip_s) * ROUND_TRIP_SHARE
 
     def _report_now(self, now: float) -> None:
-        """Send a report, and come back for the next one."""
         self._media.send_now(self.report())
+        self._reported_at = now
         self._sent_reports += 1
         is_beginning = self._sent_reports < FIRST_COUNT
         self._due_at = now + (FIRST_INTERVAL_S if is_beginning else _random_interval_s())
-        self._wait(now)
 
-    def _wait(self, now: float) -> None:
-        """Look again when a report is due, or when pictures have paused for long enough."""
-        wake_at = min(self._due_at, max(self._sent_rtp_at, now) + PAUSE_S)
-        self._timer = asyncio.get_running_loop().call_at(wake_at, self._look)
-
-    def _look(self) -> None:
-        now = time.monotonic()
-        if now >= self._due_at or now - self._sent_rtp_at >= PAUSE_S:
+    def _look(self, now: float) -> None:
+        """Report when it is due, or when pictures have paused for long enough."""
+        if now >= self._due_at or now - max(self._sent_rtp_at, self._reported_at) >= PAUSE_S:
             self._report_now(now)
-        else:
-            self._wait(self._sent_rtp_at)
 
 
 def _random_interval_s() -> float:

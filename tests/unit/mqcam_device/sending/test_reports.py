@@ -16,6 +16,7 @@ from mqcam.rtcp import (
     unix_ns_from_ntp,
     write_reference_time,
 )
+from mqcam_device.sending.pulse import Pulse
 from mqcam_device.sending.reports import Reports
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ class Outgoing:
 
 def reports(out: Outgoing) -> Reports:
     """Return reports of a stream with 3 packets and 400 octets."""
+    loop = asyncio.get_running_loop()
     return Reports(
         cast("MediaTransport", out),
         ssrc=SSRC,
         cname="cam",
         clock=SenderClock(rtp_timestamp=9000, captured_ns=0),
         counts=lambda: (3, 400),
+        pulse=Pulse(clock=time.monotonic, call_later=loop.call_later),
     )
 
 
