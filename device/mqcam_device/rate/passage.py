@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from mqcam.arrivals import REFERENCE_PERIOD_US
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mqcam.arrivals import Arrivals
 
 STANDING_S: Final = 0.07
@@ -99,6 +101,86 @@ class _Record:
     total_received: int
 
 
+class _Run:
+    """Packets of one size that left together; ``unheard`` has a bit for each not reported yet."""
+
+    __slots__ = ("bytes_before", "count", "first", "sent_at", "size_bytes", "unheard")
+
+    def __init__(
+        self, first: int, count: int, size_bytes: int, sent_at: float, bytes_before: int
+    ) -> None:
+        self.first = first
+        self.count = count
+        self.size_bytes = size_bytes
+        self.sent_at = sent_at
+        self.bytes_before = bytes_before
+        self.unheard = (1 << count) - 1
+
+    def is_open(self, index: int, length: int) -> bool:
+        """Tell whether none of these was reported."""
+        mask = ((1 << length) - 1) << index
+        return self.unheard & mask == mask
+
+    def hear(self, index: int, length: int) -> None:
+        """Note that these were reported: nothing counts twice."""
+        self.unheard &= ~(((1 << length) - 1) << index)
+
+
+class _Tally:
+    """What one feedback says, added up."""
+
+    def __init__(self, trains: _Trains) -> None:
+        self.trains = trains
+        self.received = self.received_bytes = self.lost = self.newest_bytes = 0
+        self.least_s = self.arrived_s = self.newest_sent_at = 0.0
+
+    def take_whole(self, run: _Run, index: int, times_s: Sequence[float], length: int) -> None:
+        """Take packets of a run that all came in a row; ``times_s`` are the first and the last."""
+        first_s, last_s = times_s
+        run.hear(index, length)
+        self._note(run, index + length, first_s, last_s)
+        self.received += length
+        self.received_bytes += length * run.size_bytes
+        self._train(run, first_s)
+        self.trains.more_bytes += (length - 1) * run.size_bytes
+        self.trains.last_s = max(self.trains.last_s, last_s)
+
+    def take_each(
+        self, run: _Run, index: int, begin_s: float, reported: list[tuple[int, int | None]]
+    ) -> None:
+        """Take packets of a run one by one: some were lost, late, or said before."""
+        for each, (_, at_us) in enumerate(reported, index):
+            if not run.is_open(each, 1):
+                continue
+            if at_us is None:
+                self.lost += 1
+                continue
+            run.hear(each, 1)
+            at_s = begin_s + at_us / 1e6
+            self._note(run, each + 1, at_s, at_s)
+            self.received += 1
+            self.received_bytes += run.size_bytes
+            self._train(run, at_s)
+
+    def _note(self, run: _Run, heard: int, first_s: float, last_s: float) -> None:
+        delay_s = first_s - run.sent_at
+        if not self.received or delay_s < self.least_s:
+            self.least_s = delay_s
+        if not self.received or last_s > self.arrived_s:
+            self.arrived_s = last_s
+        self.newest_sent_at = run.sent_at
+        self.newest_bytes = run.bytes_before + heard * run.size_bytes
+
+    def _train(self, run: _Run, at_s: float) -> None:
+        """Put a packet to the train with which it left."""
+        trains = self.trains
+        if run.sent_at == trains.sent_at:
+            trains.more_bytes += run.size_bytes
+            trains.last_s = at_s
+        else:
+            trains.begin(run.sent_at, at_s)
+
+
 class Minimum:
     """The least of the values of the last 20 to 30 s."""
 
@@ -125,7 +207,7 @@ class Passage:
     def __init__(self) -> None:
         self.sent_bytes = 0
         self.sent_packets = 0
-        self._sent: list[tuple[int, int, float, int] | None] = [None] * SENT_LIMIT
+        self._sent: list[_Run | None] = [None] * SENT_LIMIT
         self._records: deque[_Record] = deque(maxlen=RECORD_LIMIT)
         self._forgotten = (0, 0)
         self._base = Minimum()
@@ -146,18 +228,17 @@ class Passage:
 
     def sent(self, sequence: int, size_bytes: int, now: float) -> None:
         """Remember one packet by its transport-wide sequence number (16 bits)."""
-        self.sent_bytes += size_bytes
-        self._sent[sequence & _SENT_MASK] = (sequence, size_bytes, now, self.sent_bytes)
-        self.sent_packets += 1
+        self.sent_run(sequence, 1, size_bytes, now)
 
     def sent_run(self, first_sequence: int, count: int, size_bytes_each: int, now: float) -> None:
         """Remember packets of one size that leave together."""
-        total_bytes = self.sent_bytes
-        for sequence in range(first_sequence, first_sequence + count):
-            wrapped = sequence & _SEQUENCE_MASK
-            total_bytes += size_bytes_each
-            self._sent[wrapped & _SENT_MASK] = (wrapped, size_bytes_each, now, total_bytes)
-        self.sent_bytes = total_bytes
+        run = _Run(first_sequence & _SEQUENCE_MASK, count, size_bytes_each, now, self.sent_bytes)
+        begin = first_sequence & _SENT_MASK
+        fitting = min(count, SENT_LIMIT - begin)
+        self._sent[begin : begin + fitting] = [run] * fitting
+        if fitting < count:
+            self._sent[: count - fitting] = [run] * (count - fitting)
+        self.sent_bytes += size_bytes_each * count
         self.sent_packets += count
 
     def take(self, arrivals: Arrivals, now: float) -> Sample | None:
@@ -183,46 +264,37 @@ class Passage:
         self._loop.forget()
 
     def _read(self, arrivals: Arrivals) -> _Record | None:
-        """Find what is reported among what was sent; long because it runs for every packet."""
-        sent, trains = self._sent, _Trains(self._train_rates)
+        """Find what is reported among what was sent."""
+        tally = _Tally(_Trains(self._train_rates))
         begin_s = self._begin_us(arrivals.reference_us) / 1e6
-        received = received_bytes = lost = 0
-        least_s = arrived_s = newest_sent_at = 0.0
-        newest_bytes = 0
-        for sequence, at_us in arrivals.arrivals:
-            slot = sent[sequence & _SENT_MASK]
-            if slot is None or slot[0] != sequence:
+        reported, count, at = arrivals.arrivals, len(arrivals.arrivals), 0
+        while at < count:
+            sequence = reported[at][0]
+            run = self._sent[sequence & _SENT_MASK]
+            index = 0 if run is None else (sequence - run.first) & _SEQUENCE_MASK
+            if run is None or index >= run.count:
+                at += 1
                 continue
-            if at_us is None:
-                lost += 1
-                continue
-            sent[sequence & _SENT_MASK] = None  # nothing counts twice
-            _, size_bytes, newest_sent_at, newest_bytes = slot
-            at_s = begin_s + at_us * 1e-6
-            delay_s = at_s - newest_sent_at
-            if not received or delay_s < least_s:
-                least_s = delay_s
-            if not received or at_s > arrived_s:
-                arrived_s = at_s
-            received += 1
-            received_bytes += size_bytes
-            if newest_sent_at == trains.sent_at:
-                trains.more_bytes += size_bytes
-                trains.last_s = at_s
+            length = min(run.count - index, count - at)
+            if arrivals.is_whole and run.is_open(index, length):
+                tally.take_whole(
+                    run, index, length, begin_s, reported[at], reported[at + length - 1]
+                )
             else:
-                trains.begin(newest_sent_at, at_s)
-        trains.end()
-        if not received:
+                tally.take_each(run, index, begin_s, reported[at : at + length])
+            at += length
+        tally.trains.end()
+        if not tally.received:
             return None
         last = self._records[-1] if self._records else None
         return _Record(
-            arrived_s,
-            least_s,
-            newest_sent_at,
-            newest_bytes,
-            received_bytes + (last.total_bytes if last else 0),
-            lost + (last.total_lost if last else 0),
-            received + (last.total_received if last else 0),
+            tally.arrived_s,
+            tally.least_s,
+            tally.newest_sent_at,
+            tally.newest_bytes,
+            tally.received_bytes + (last.total_bytes if last else 0),
+            tally.lost + (last.total_lost if last else 0),
+            tally.received + (last.total_received if last else 0),
         )
 
     def _begin_us(self, reference_us: int) -> int:
