@@ -277,9 +277,8 @@ class Passage:
                 continue
             length = min(run.count - index, count - at)
             if arrivals.is_whole and run.is_open(index, length):
-                tally.take_whole(
-                    run, index, length, begin_s, reported[at], reported[at + length - 1]
-                )
+                ends = (reported[at][1] or 0, reported[at + length - 1][1] or 0)
+                tally.take_whole(run, index, [begin_s + each / 1e6 for each in ends], length)
             else:
                 tally.take_each(run, index, begin_s, reported[at : at + length])
             at += length
