@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 RUN_PACKETS: Final = 44
 """What one system call takes: at most 64 packets and 65,507 bytes (udp(7), UDP_SEGMENT)."""
 
+PADDING_LIMIT_BYTES: Final = 64
+"""More than this is not worth a system call saved; the format allows 255."""
+
 SEQUENCE_AT: Final = 2
 SSRC_AT: Final = 8
 EXTENSIONS_AT: Final = HEADER_BYTES
@@ -38,6 +41,7 @@ _PROFILE: Final = struct.Struct("!HH")
 _ONE_BYTE_PROFILE: Final = 0xBEDE  # RFC 8285 section 4.2
 _VERSION: Final = 0x80
 _HAS_EXTENSION: Final = 0x10
+_HAS_PADDING: Final = 0x20
 _ONE_BYTE_ID_LIMIT: Final = 14
 
 
@@ -148,35 +152,60 @@ def lay_out(payloads: Sequence[bytes], layout: Layout, *, time: int, at_ns: int)
     if layout.send_time_at:
         place = layout.send_time_at - EXTENSIONS_AT
         extensions[place : place + 3] = send_time(at_ns).to_bytes(3)
-    first = _VERSION | (_HAS_EXTENSION if extensions else 0)
-    prefix, tag = bytes(layout.prefix_bytes), bytes(layout.tag_bytes)
-    head = prefix + _FIXED.pack(first, layout.payload_type, 0, time, 0) + extensions
-    last_head = prefix + _FIXED.pack(first, layout.payload_type | MARKER, 0, time, 0) + extensions
+    heads = _Heads(layout, bytes(extensions), time)
+    tag = bytes(layout.tag_bytes)
     runs: list[Run] = []
     last = len(payloads) - 1
     for begin, end in _groups(payloads):
         parts: list[bytes] = []
-        stride = len(head) + len(payloads[begin]) + len(tag)
-        run = Run(b"", begin, stride)
+        full = len(payloads[begin])
+        run = Run(b"", begin, heads.size + full + len(tag))
         for index in range(begin, end):
-            run.offsets.append((index - begin) * stride + len(prefix))
-            run.lengths.append(len(head) - len(prefix) + len(payloads[index]))
-            parts += [last_head if index == last else head, payloads[index], tag]
+            payload = payloads[index]
+            padding = full - len(payload) if index < end - 1 else 0
+            run.offsets.append((index - begin) * run.stride + layout.prefix_bytes)
+            run.lengths.append(heads.size - layout.prefix_bytes + len(payload) + padding)
+            head = heads.write(is_last=index == last, is_padded=padding > 0)
+            parts += [head, payload, _pad(padding), tag]
         run.image = b"".join(parts)
         runs.append(run)
     return runs
 
 
+class _Heads:
+    """The four headers that the packets of a picture can have."""
+
+    def __init__(self, layout: Layout, extensions: bytes, time: int) -> None:
+        self.size = layout.prefix_bytes + HEADER_BYTES + len(extensions)
+        prefix, first = bytes(layout.prefix_bytes), _VERSION | (_HAS_EXTENSION if extensions else 0)
+        self._heads = [
+            prefix
+            + _FIXED.pack(first | padded, layout.payload_type | marker, 0, time, 0)
+            + extensions
+            for padded in (0, _HAS_PADDING)
+            for marker in (0, MARKER)
+        ]
+
+    def write(self, *, is_last: bool, is_padded: bool) -> bytes:
+        """Return the header of a packet."""
+        return self._heads[2 * is_padded + is_last]
+
+
+def _pad(count: int) -> bytes:
+    """Return padding that counts itself in its last byte (RFC 3550 section 5.1)."""
+    return bytes(count - 1) + bytes((count,)) if count else b""
+
+
 def _groups(payloads: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Cut a row of payloads where sizes change: only the last of a group may be shorter."""
+    """Cut a row of payloads into runs: shorter ones are padded, or end a run."""
     groups: list[tuple[int, int]] = []
     begin = 0
-    for index in range(1, len(payloads) + 1):
-        if index < len(payloads):
-            before, here = len(payloads[index - 1]), len(payloads[index])
-            is_full = index - begin >= RUN_PACKETS
-            if not is_full and before == len(payloads[begin]) and here <= before:
-                continue
-        groups.append((begin, index))
-        begin = index
+    for index in range(1, len(payloads)):
+        full, before, here = (len(payloads[each]) for each in (begin, index - 1, index))
+        is_full = index - begin >= RUN_PACKETS
+        if is_full or here > full or full - before > PADDING_LIMIT_BYTES:
+            groups.append((begin, index))
+            begin = index
+    if payloads:
+        groups.append((begin, len(payloads)))
     return groups

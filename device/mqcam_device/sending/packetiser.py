@@ -35,26 +35,42 @@ _LENGTH: Final = struct.Struct("!H")
 def packetise(unit: bytes, limit_bytes: int = PAYLOAD_BYTES) -> tuple[bytes, ...]:
     """Return the payloads of one access unit (Annex B), none longer than ``limit_bytes``.
 
-    What stands in front of the slices shares a packet (STAP-A); a slice that is too long becomes
-    fragments (FU-A) of one size, the last at most shorter: only such packets can be sent by one
+    What stands in front of the slices shares a packet (STAP-A); slices that are too long become
+    fragments (FU-A) of one size, the last of each at most shorter: such packets can be sent by one
     system call.
     """
+    nals = [nal for nal in iterate_nals(unit) if nal_type(nal) != AUD]  # the marker bit says it
+    step = _common_step([len(nal) - 1 for nal in nals if len(nal) > limit_bytes], limit_bytes)
     payloads: list[bytes] = []
     small: list[bytes] = []
-    for nal in iterate_nals(unit):
-        kind = nal_type(nal)
-        if kind == AUD:  # the marker bit says the same
-            continue
-        if kind in (SLICE, IDR_SLICE) or not _fits(small, nal, limit_bytes):
+    for nal in nals:
+        is_slice = nal_type(nal) in (SLICE, IDR_SLICE)
+        if is_slice or not _fits(small, nal, limit_bytes):
             _flush(small, payloads)
         if len(nal) > limit_bytes:
-            _fragment(nal, limit_bytes, payloads)
-        elif kind in (SLICE, IDR_SLICE):
+            _fragment(nal, step, payloads)
+        elif is_slice:
             payloads.append(nal)
         else:
             small.append(nal)
     _flush(small, payloads)
     return tuple(payloads)
+
+
+def _common_step(bodies: list[int], limit_bytes: int) -> int:
+    """Choose how much of a slice a fragment holds, so that little is missing from any last one.
+
+    ``bodies`` are the lengths of all long slices. What is missing is padded where another slice
+    follows: a picture of several slices can then be sent as one of a single slice is.
+    """
+    longest = limit_bytes - _FRAGMENT_HEADER_BYTES
+    steps = [-(-body // (-(-body // longest) + more)) for body in bodies for more in (0, 1)]
+    # What the last slice lacks needs no padding: it ends the run.
+    return min(steps, key=lambda step: _padding_bytes(bodies[:-1], step), default=longest)
+
+
+def _padding_bytes(bodies: list[int], step: int) -> int:
+    return sum(-body % step for body in bodies)
 
 
 def _fits(small: list[bytes], nal: bytes, limit_bytes: int) -> bool:
@@ -75,11 +91,8 @@ def _flush(small: list[bytes], payloads: list[bytes]) -> None:
     small.clear()
 
 
-def _fragment(nal: bytes, limit_bytes: int, payloads: list[bytes]) -> None:
-    """Cut a NAL unit into as few pieces as possible, all of one size but the last."""
-    body_bytes = len(nal) - 1
-    count = -(-body_bytes // (limit_bytes - _FRAGMENT_HEADER_BYTES))
-    step = -(-body_bytes // count)
+def _fragment(nal: bytes, step: int, payloads: list[bytes]) -> None:
+    """Cut a NAL unit into pieces of one size, the last at most shorter."""
     indicator = nal[0] & _IMPORTANCE | FU_A
     kind = nal[0] & _TYPE
     for begin in range(1, len(nal), step):

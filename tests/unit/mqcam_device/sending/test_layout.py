@@ -5,7 +5,7 @@ from __future__ import annotations
 from mqcam.payload import read_packet
 from mqcam.sdp import MID_URI
 from mqcam_device.sending.layout import RUN_PACKETS, lay_out, make_layout, send_time
-from mqcam_device.sending.packetiser import PACKET_BYTES, PAYLOAD_BYTES
+from mqcam_device.sending.packetiser import PACKET_BYTES, PAYLOAD_BYTES, packetise
 from support.sending import video
 
 
@@ -70,7 +70,7 @@ def test_numbers_that_need_two_bytes_are_left_out() -> None:
 
 
 def test_runs_hold_packets_of_one_size_and_a_shorter_last_one() -> None:
-    payloads = [b"a" * 20, *[b"b" * 100] * 3, b"c" * 60, b"d" * 60, b"e" * 90]
+    payloads = [b"a" * 20, *[b"b" * 100] * 3, b"c" * 30, b"d" * 30, b"e" * 90]
     runs = lay_out(payloads, make_layout(video(), tag_bytes=16), time=0, at_ns=0)
 
     assert [run.count for run in runs] == [1, 4, 1, 1]
@@ -79,6 +79,24 @@ def test_runs_hold_packets_of_one_size_and_a_shorter_last_one() -> None:
         sizes = [run.lengths[index] + 16 for index in range(run.count)]
         assert all(size == run.stride for size in sizes[:-1])
         assert sizes[-1] <= run.stride
+
+
+def test_what_is_a_little_shorter_is_padded_and_read_as_it_was() -> None:
+    """Each further run of a picture would be a system call more for each viewer."""
+    payloads = [b"a" * 100, b"b" * 99, b"c" * 100, b"d" * 40, b"e" * 100, b"f" * 10]
+    (run,) = lay_out(payloads, make_layout(video(), tag_bytes=0), time=0, at_ns=0)
+    packets = [run.image[begin : begin + run.stride] for begin in run.offsets]
+    read = [read_packet(packet) for packet in packets]
+
+    assert [each.payload for each in read if each] == payloads
+    assert [each.marker for each in read if each] == [False] * 5 + [True]
+
+
+def test_a_picture_of_two_slices_is_one_run() -> None:
+    unit = b"".join(b"\0\0\0\1\x61" + bytes([1 + n % 9]) * (8311 + 977 * n) for n in range(2))
+    runs = lay_out(packetise(unit), make_layout(video(), tag_bytes=16), time=0, at_ns=0)
+
+    assert len(runs) == 1
 
 
 def test_runs_are_as_long_as_a_system_call_takes() -> None:
