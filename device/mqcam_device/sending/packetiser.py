@@ -65,12 +65,12 @@ def _common_step(bodies: list[int], limit_bytes: int) -> int:
     """
     longest = limit_bytes - _FRAGMENT_HEADER_BYTES
     steps = [-(-body // (-(-body // longest) + more)) for body in bodies for more in (0, 1)]
-    # What the last slice lacks needs no padding: it ends the run.
-    return min(steps, key=lambda step: _padding_bytes(bodies[:-1], step), default=longest)
 
+    def cost(step: int) -> tuple[int, int]:
+        """Return the number of packets, and the padding: the last slice ends the run without."""
+        return sum(-(-body // step) for body in bodies), sum(-body % step for body in bodies[:-1])
 
-def _padding_bytes(bodies: list[int], step: int) -> int:
-    return sum(-body % step for body in bodies)
+    return min(steps, key=cost, default=longest)
 
 
 def _fits(small: list[bytes], nal: bytes, limit_bytes: int) -> bool:

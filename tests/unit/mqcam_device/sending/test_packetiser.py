@@ -48,6 +48,12 @@ def test_fragments_are_of_one_size_but_the_last(size: int) -> None:
     assert [each[1] & 0xC0 for each in payloads] == [0x80, *[0] * (len(payloads) - 2), 0x40]
 
 
+def test_slices_of_nearly_one_size_leave_no_crumbs() -> None:
+    payloads = packetise(stream(nal(5, 3108), nal(5, 3111)))
+
+    assert [len(each) for each in payloads] == [1039, 1039, 1035, 1039, 1039, 1038]
+
+
 def test_many_small_units_fill_more_than_one_packet() -> None:
     nals = [nal(6, 400) for _ in range(5)]
     payloads = packetise(stream(*nals, nal(1, 20)))
