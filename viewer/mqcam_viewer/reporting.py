@@ -43,8 +43,8 @@ FIRST_REPORTS_S: Final = (0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
 """The first ones follow each other quickly: the smallest round trip counts."""
 
 ARRIVALS_S: Final = 0.06
-CALM_ARRIVALS_TICKS: Final = 4
-"""Arrivals are told this often, and only each fourth time while the path is calm: each costs the
+CALM_ARRIVALS_TICKS: Final = 5
+"""Arrivals are told this often, and only each fifth time while the path is calm: each costs the
 camera as much as it costs to send a picture."""
 
 CLOCK_REPORTS: Final = 4
@@ -85,6 +85,8 @@ class Reporting:
         self._feedback_count = 0
         self._source = video.remote_ssrc
         self._has_ended = False
+        self._is_report_due = False
+        self._asks_time = True
         self._is_heard = asyncio.Event()
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
         self._tasks: list[asyncio.Task[None]] = []
@@ -166,14 +168,23 @@ class Reporting:
         later = (random.uniform(*REPORT_S) for _ in itertools.repeat(None))  # noqa: S311 - no secret
         for number, interval_s in enumerate(itertools.chain(FIRST_REPORTS_S, later)):
             await asyncio.sleep(interval_s)
-            now_ns = time.monotonic_ns()
-            own = self._video.local_ssrc
-            block = self._figures.block(self._source or 0, now_ns=now_ns)
-            report = write_receiver_report(own, [block] if block else [])
-            if number < len(FIRST_REPORTS_S) or number % CLOCK_REPORTS == 0:
-                reference = ReferenceTime(ssrc=own, ntp=self._own_clock.ntp_at(now_ns))
-                report += write_reference_time(reference)
-            await self._media.send(report)
+            is_first = number < len(FIRST_REPORTS_S)
+            self._asks_time = is_first or number % CLOCK_REPORTS == 0
+            if is_first or self._transport_wide_id is None:
+                await self._media.send(self._write_report())
+            else:
+                self._is_report_due = True  # it goes with the next arrivals
+
+    def _write_report(self) -> bytes:
+        """Write what there is to say of the stream now, and the question for the time."""
+        now_ns = time.monotonic_ns()
+        own = self._video.local_ssrc
+        block = self._figures.block(self._source or 0, now_ns=now_ns)
+        report = write_receiver_report(own, [block] if block else [])
+        if self._asks_time:
+            reference = ReferenceTime(ssrc=own, ntp=self._own_clock.ntp_at(now_ns))
+            report += write_reference_time(reference)
+        return report
 
     async def _report_arrivals(self) -> None:
         """Tell which packets came when, for the camera's rate control, until cancelled."""
@@ -182,14 +193,17 @@ class Reporting:
             await asyncio.sleep(ARRIVALS_S)
             if tick % CALM_ARRIVALS_TICKS and not self._unrest.is_there(time.monotonic()):
                 continue
-            feedback = write_arrivals(
+            packets = write_arrivals(
                 self._video.local_ssrc,
                 self._source or 0,
                 self._feedback_count,
                 self._arrivals.take(),
             )
-            self._feedback_count += len(feedback)
-            for packet in feedback:
+            self._feedback_count += len(packets)
+            if self._is_report_due:
+                self._is_report_due = False
+                packets = [self._write_report() + b"".join(packets[:1]), *packets[1:]]
+            for packet in packets:
                 await self._media.send(packet)
 
 
