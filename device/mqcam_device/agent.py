@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.device import DeviceEndpoint
     from mqcam.protocol.effects import SessionKey
+    from mqcam.protocol.messages import MediaClock
     from mqcam.servers import IceServer as OurIceServer
     from mqcam.transport import Outgoing
     from mqcam.trust.pairing import Reply
@@ -62,6 +63,7 @@ class Agent:
         capture: CaptureProcess,
         make_egress: MakeEgress,
         director: Director,
+        media_clock: Callable[[], MediaClock],
         ice: IceSettings,
         lender: Lender,
         on_pair: Callable[[PairRequested], None],
@@ -70,6 +72,7 @@ class Agent:
         self._endpoint = endpoint
         self._hub = hub
         self._director = director
+        self._media_clock = media_clock
         self._capture = capture
         self._lender = lender
         self._on_pair = on_pair
@@ -201,7 +204,11 @@ class Agent:
             IceServer(urls=each.urls, username=each.username, credential=each.credential)
             for each in servers
         )
-        self._apply(self._endpoint.answered(key, sdp=sdp, ice_servers=lent, now=self._now()))
+        self._apply(
+            self._endpoint.answered(
+                key, sdp=sdp, ice_servers=lent, clock=self._media_clock(), now=self._now()
+            )
+        )
 
     def refused(self, key: SessionKey, code: str, text: str) -> None:
         """Tell the viewer why there is no answer."""

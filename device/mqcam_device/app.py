@@ -22,8 +22,10 @@ from mqcam.ownerlink import OwnerLink
 from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import SessionKey
+from mqcam.protocol.messages import MediaClock
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam.srtp import Scratch
+from mqcam.steadyclock import SteadyClock
 
 from mqcam_device import folders
 from mqcam_device.agent import Agent
@@ -107,6 +109,7 @@ class App:
         )
         self._parcels = Parcels(epoch=secrets.randbits(32))
         self._scratch = Scratch()
+        self._report_clock = SteadyClock()
         self._pulse = Pulse(clock=time.monotonic, call_later=_call_later)
         self._is_refusal_told = False
         self._trust = Trust(
@@ -133,6 +136,7 @@ class App:
             capture=capture,
             make_egress=self._make_egress,
             director=self._director,
+            media_clock=self._media_clock,
             ice=ice_settings(settings, ca_pem=credentials.ca),
             lender=Lender(
                 read_servers(settings, credentials),
@@ -251,6 +255,7 @@ class App:
             parcels=self._parcels,
             scratch=self._scratch,
             pulse=self._pulse,
+            report_clock=self._report_clock,
             path=path,
             bitrate_bps=lambda: self._director.bitrate_bps(key),
             on_keyframe_wanted=lambda round_trip_s: self._hub.request_keyframe(
@@ -258,6 +263,14 @@ class App:
             ),
             on_runs_refused=self._runs_refused,
             on_stopped=lambda: self._director.leave(key),
+        )
+
+    def _media_clock(self) -> MediaClock:
+        """Tell which capture time has which RTP timestamp, the same for every viewer."""
+        now_ns = time.monotonic_ns()
+        return MediaClock(
+            rtp_timestamp=self._parcels.clock.rtp_at(now_ns),
+            captured_us=self._report_clock.unix_ns_at(now_ns) // 1000,
         )
 
     def _runs_refused(self, error: OSError) -> None:

@@ -16,6 +16,10 @@ class SteadyClock:
     def __init__(self) -> None:
         self._offset_ns = time.time_ns() - time.monotonic_ns()
 
+    def unix_ns_at(self, monotonic_ns: int) -> int:
+        """Return the nanoseconds since 1970 at a moment of the monotonic clock."""
+        return monotonic_ns + self._offset_ns
+
     def ntp_at(self, monotonic_ns: int) -> int:
         """Return the 64-bit NTP time of a moment of the monotonic clock."""
-        return ntp_from_unix_ns(monotonic_ns + self._offset_ns)
+        return ntp_from_unix_ns(self.unix_ns_at(monotonic_ns))

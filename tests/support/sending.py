@@ -18,6 +18,7 @@ from mqcam.sdp import (
     VideoParameters,
 )
 from mqcam.srtp import Scratch
+from mqcam.steadyclock import SteadyClock
 from mqcam_device.media import AccessUnit
 from mqcam_device.rate.path import PathRate
 from mqcam_device.sending.egress import MediaEgress
@@ -112,6 +113,7 @@ async def sending(
         parcels=Parcels(epoch=0),
         scratch=Scratch(),
         pulse=Pulse(clock=time.monotonic, call_later=asyncio.get_running_loop().call_later),
+        report_clock=SteadyClock(),
         path=PathRate(start_bps=1_000_000, ceiling_bps=4_000_000, now=0.0),
         bitrate_bps=lambda: 1_000_000,
         on_keyframe_wanted=on_keyframe_wanted,

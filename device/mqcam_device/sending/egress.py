@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mqcam.connection import Connection
     from mqcam.feedback import Feedback, ReportBlock
     from mqcam.srtp import Scratch
+    from mqcam.steadyclock import SteadyClock
 
     from mqcam_device.media import AccessUnit
     from mqcam_device.sending.parcels import Parcels
@@ -69,7 +70,7 @@ class Path(Protocol):
 
 
 class MediaEgress:
-    """Send units to one viewer; ``parcels``, ``scratch`` and ``pulse`` are shared by all viewers.
+    """Send units to one viewer; all viewers share ``parcels``, ``scratch`` and both clocks.
 
     ``bitrate_bps`` tells what its pictures are encoded for, ``on_keyframe_wanted`` gets the round
     trip in seconds, ``on_runs_refused`` why the way takes single packets only.
@@ -82,6 +83,7 @@ class MediaEgress:
         parcels: Parcels,
         scratch: Scratch,
         pulse: Pulse,
+        report_clock: SteadyClock,
         path: Path,
         bitrate_bps: Callable[[], int],
         on_keyframe_wanted: Callable[[float], None],
@@ -115,6 +117,7 @@ class MediaEgress:
             ssrc=video.local_ssrc,
             cname=video.cname,
             clock=parcels.clock,
+            report_clock=report_clock,
             counts=lambda: (self._ledger.packets, self._ledger.octets),
             pulse=pulse,
         )

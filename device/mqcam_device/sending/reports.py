@@ -17,7 +17,6 @@ from mqcam.rtcp import (
     round_trip_ns,
     write_reference_delays,
 )
-from mqcam.steadyclock import SteadyClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from mqcam.feedback import ReportBlock
     from mqcam.media import MediaTransport
     from mqcam.rtcp import SenderClock
+    from mqcam.steadyclock import SteadyClock
 
     from mqcam_device.sending.pulse import Pulse
 
@@ -45,7 +45,10 @@ ROUND_TRIP_SHARE: Final = 0.125
 
 
 class Reports:
-    """Reports of one stream: ``clock`` is its RTP clock, ``counts`` its packets and octets."""
+    """Reports of one stream: ``clock`` is its RTP clock, ``counts`` its packets and octets.
+
+    ``report_clock`` is the time of day that reports quote, one for all viewers.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Reports:
         ssrc: int,
         cname: str,
         clock: SenderClock,
+        report_clock: SteadyClock,
         counts: Callable[[], tuple[int, int]],
         pulse: Pulse,
     ) -> None:
@@ -63,7 +67,7 @@ class Reports:
         self._clock = clock
         self._counts = counts
         self._pulse = pulse
-        self._report_clock = SteadyClock()
+        self._report_clock = report_clock
         self._sent_rtp_at = 0.0
         self._sent_reports = 0
         self._due_at = 0.0

@@ -16,6 +16,7 @@ from mqcam.rtcp import (
     unix_ns_from_ntp,
     write_reference_time,
 )
+from mqcam.steadyclock import SteadyClock
 from mqcam_device.sending.pulse import Pulse
 from mqcam_device.sending.reports import Reports
 
@@ -45,6 +46,7 @@ def reports(out: Outgoing) -> Reports:
         ssrc=SSRC,
         cname="cam",
         clock=SenderClock(rtp_timestamp=9000, captured_ns=0),
+        report_clock=SteadyClock(),
         counts=lambda: (3, 400),
         pulse=Pulse(clock=time.monotonic, call_later=loop.call_later),
     )
