@@ -165,6 +165,26 @@ def test_nothing_is_silent_that_is_not_sent_to() -> None:
     assert not rate.is_silent
 
 
+@pytest.mark.parametrize("lost_feedback", [False, True])
+def test_a_long_way_with_seldom_feedback_is_not_silent(*, lost_feedback: bool) -> None:
+    """On a calm path a viewer speaks each 0.3 s, half a second away, and one word may be lost."""
+    rate = PathRate(start_bps=1_000_000, ceiling_bps=CEILING_BPS, now=0.0)
+    for step in range(1, 200):
+        now = step / 10
+        rate.sent_run(step * 10, 10, 1200, now)
+        is_lost = lost_feedback and step in (120, 123, 126)  # one is lost, others late
+        is_told = step % 3 == 0 or step == 127
+        if is_told and step > 10 and not is_lost:
+            first = (step - 8) * 10
+            arrivals: list[tuple[int, int | None]] = [
+                (first + each, int((now - 0.25) * 1e6) + each * 500) for each in range(30)
+            ]
+            rate.take_arrivals(Arrivals(first, 30, 0, (step // 3) & 0xFF, arrivals), now)
+        if step > 20:
+            rate.tick(now)
+        assert not rate.is_silent
+
+
 def test_a_falling_remb_above_what_is_sent_says_nothing() -> None:
     rate = PathRate(start_bps=1_000_000, ceiling_bps=CEILING_BPS, now=0.0)
     for step in range(25):
