@@ -22,7 +22,6 @@ from mqcam.protocol.effects import (
 )
 from mqcam.protocol.messages import CaptureState, Clock, IceServer
 
-from mqcam_device.director import DECIDE_S
 from mqcam_device.peers import Peers
 from mqcam_device.wallclock import believable_second, changes, is_synchronised
 
@@ -34,17 +33,15 @@ if TYPE_CHECKING:
     from mqcam.protocol.deadlines import Deadlines
     from mqcam.protocol.device import DeviceEndpoint
     from mqcam.protocol.effects import SessionKey
-    from mqcam.protocol.messages import MediaClock
     from mqcam.servers import IceServer as OurIceServer
     from mqcam.transport import Outgoing
     from mqcam.trust.pairing import Reply
 
     from mqcam_device.capture.process import CaptureProcess
-    from mqcam_device.director import Director
+    from mqcam_device.distribution import Distribution
     from mqcam_device.hub import Hub
     from mqcam_device.lending import Lender
     from mqcam_device.media import SourceState, StreamInfo
-    from mqcam_device.peers import MakeEgress
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +58,7 @@ class Agent:
         endpoint: DeviceEndpoint,
         hub: Hub,
         capture: CaptureProcess,
-        make_egress: MakeEgress,
-        director: Director,
-        media_clock: Callable[[], MediaClock],
+        distribution: Distribution,
         ice: IceSettings,
         lender: Lender,
         on_pair: Callable[[PairRequested], None],
@@ -71,15 +66,14 @@ class Agent:
     ) -> None:
         self._endpoint = endpoint
         self._hub = hub
-        self._director = director
-        self._media_clock = media_clock
+        self._distribution = distribution
         self._capture = capture
         self._lender = lender
         self._on_pair = on_pair
         self._peers = Peers(
             signaling=self,
             hub=hub,
-            make_egress=make_egress,
+            make_egress=distribution.make_egress,
             ice=ice,
             lend=lender.lend,
             connect_s=deadlines.connect_s,
@@ -152,7 +146,6 @@ class Agent:
             asyncio.create_task(self._capture.run(), name="capture process"),
             asyncio.create_task(self._watch_rights(), name="rights"),
             asyncio.create_task(self._watch_clock(), name="clock"),
-            asyncio.create_task(self._direct(), name="rate control"),
         }
         self._endpoint.update_status(clock=Clock(synchronised=self._has_clock), now=self._now())
         self._apply(self._endpoint.start(self._now()))  # which says that too
@@ -182,12 +175,6 @@ class Agent:
                 self._endpoint.update_status(clock=Clock(synchronised=is_good), now=self._now())
             )
 
-    async def _direct(self) -> None:
-        """Let encoders and layers follow what the viewers' paths carry."""
-        while True:
-            await asyncio.sleep(DECIDE_S)
-            self._director.decide(time.monotonic())
-
     async def _shut_down(self, session: MqttSession) -> None:
         self._is_stopping = True
         last = self._endpoint.stop(self._now(), since=believable_second())
@@ -206,7 +193,11 @@ class Agent:
         )
         self._apply(
             self._endpoint.answered(
-                key, sdp=sdp, ice_servers=lent, clock=self._media_clock(), now=self._now()
+                key,
+                sdp=sdp,
+                ice_servers=lent,
+                clock=self._distribution.media_clock(),
+                now=self._now(),
             )
         )
 

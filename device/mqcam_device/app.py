@@ -6,7 +6,6 @@ It must not hold rules: it only chooses, connects and starts.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import signal
 import time
@@ -16,30 +15,23 @@ from mqcam.driver import outgoing
 from mqcam.errors import CredentialsError
 from mqcam.files import read_private, reason, write_atomically
 from mqcam.ice import IceSettings
-from mqcam.log import fields
 from mqcam.mqtt import MqttSession, Subscription
 from mqcam.ownerlink import OwnerLink
 from mqcam.protocol.deadlines import Deadlines
 from mqcam.protocol.device import DeviceEndpoint
 from mqcam.protocol.effects import SessionKey
-from mqcam.protocol.messages import MediaClock
 from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
-from mqcam.srtp import Scratch
-from mqcam.steadyclock import SteadyClock
 
 from mqcam_device import folders
 from mqcam_device.agent import Agent
 from mqcam_device.capture.process import CaptureProcess
 from mqcam_device.control import ControlServer
-from mqcam_device.director import Director
+from mqcam_device.distribution import Distribution
 from mqcam_device.hub import Hub
 from mqcam_device.lending import Lender
-from mqcam_device.media import LOW, SourceSettings
+from mqcam_device.media import SourceSettings
 from mqcam_device.notify import Notifier
 from mqcam_device.reception import Reception
-from mqcam_device.sending.egress import MediaEgress
-from mqcam_device.sending.parcels import Parcels
-from mqcam_device.sending.pulse import Pulse
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
 from mqcam_device.trust import Trust
@@ -50,16 +42,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mqcam.broker import BrokerState
-    from mqcam.connection import Connection
     from mqcam.credentials import Credentials
     from mqcam.protocol.effects import PairRequested
-    from mqcam.protocol.messages import Want
     from mqcam.transport import Incoming
 
     from mqcam_device.media import AccessUnit, SourceState, StreamInfo
     from mqcam_device.settings import DeviceSettings
-
-logger = logging.getLogger(__name__)
 
 SESSION_EXPIRY_S = 20
 """How long the broker keeps offers for an agent that is away (docs/protocol.md 2)."""
@@ -100,18 +88,14 @@ class App:
             on_overdrawn=self._demote,
             keyframe_interval_s=timers.keyframe_interval_s,
         )
-        self._director = Director(
+        self._distribution = Distribution(
             self._hub,
             set_bitrate=capture.set_bitrate,
+            call_later=_call_later,
             start_bps=settings.video.bitrate_bps,
             ceiling_bps=settings.video.max_bitrate_bps,
             uplink_max_bps=settings.sending.uplink_max_bps,
         )
-        self._parcels = Parcels(epoch=secrets.randbits(32))
-        self._scratch = Scratch()
-        self._report_clock = SteadyClock()
-        self._pulse = Pulse(clock=time.monotonic, call_later=_call_later)
-        self._is_refusal_told = False
         self._trust = Trust(
             credentials, folder=state_dir, on_owner_state=lambda _state: self.agent.judge_viewers()
         )
@@ -134,9 +118,7 @@ class App:
             endpoint=endpoint,
             hub=self._hub,
             capture=capture,
-            make_egress=self._make_egress,
-            director=self._director,
-            media_clock=self._media_clock,
+            distribution=self._distribution,
             ice=ice_settings(settings, ca_pem=credentials.ca),
             lender=Lender(
                 read_servers(settings, credentials),
@@ -226,7 +208,7 @@ class App:
 
     def _source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
         if info is not None:
-            self._director.note_layers([each.name for each in info.layers])
+            self._distribution.note_source(info)
         self.agent.source_changed(state, info, text)
 
     def _broker_changed(self, state: BrokerState) -> None:
@@ -242,45 +224,7 @@ class App:
             self.agent.egress_failed(key)
 
     def _demote(self, key: Hashable) -> None:
-        self._director.demote(key, time.monotonic())
-
-    def _make_egress(self, key: SessionKey, connection: Connection, want: Want) -> MediaEgress:
-        """Make a viewer's way out: all share the packets, and the memory to encrypt in."""
-        now = time.monotonic()
-        path = self._director.enter(key, now)
-        if want.layer == LOW:
-            self._director.pin(key, now)
-        return MediaEgress(
-            connection,
-            parcels=self._parcels,
-            scratch=self._scratch,
-            pulse=self._pulse,
-            report_clock=self._report_clock,
-            path=path,
-            bitrate_bps=lambda: self._director.bitrate_bps(key),
-            on_keyframe_wanted=lambda round_trip_s: self._hub.request_keyframe(
-                key, round_trip_s=round_trip_s
-            ),
-            on_runs_refused=self._runs_refused,
-            on_stopped=lambda: self._director.leave(key),
-        )
-
-    def _media_clock(self) -> MediaClock:
-        """Tell which capture time has which RTP timestamp, the same for every viewer."""
-        now_ns = time.monotonic_ns()
-        return MediaClock(
-            rtp_timestamp=self._parcels.clock.rtp_at(now_ns),
-            captured_us=self._report_clock.unix_ns_at(now_ns) // 1000,
-        )
-
-    def _runs_refused(self, error: OSError) -> None:
-        """Say once that the network of this machine makes sending dearer; it concerns everybody."""
-        if not self._is_refusal_told:
-            self._is_refusal_told = True
-            logger.warning(
-                "this machine's network takes no runs of packets: they are sent one by one",
-                extra=fields(error=error.strerror),
-            )
+        self._distribution.demote(key)
 
     async def _status(self, _request: dict[str, object]) -> dict[str, object]:
         return {**self.agent.status(), "owner": self._owner.trouble}

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DECIDE_S: Final = 0.1
-"""How often paths are looked at, and encoders told."""
-
 UNKNOWN_PATH_BPS: Final = 1_000_000
 """What a path gets of which nothing is known yet."""
 
@@ -53,6 +50,11 @@ class Director:
         self._paths: dict[Hashable, PathRate] = {}
         self._bitrates: dict[str, int] = {MAIN: start_bps}
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether there is nobody to decide for."""
+        return not self._paths
+
     def enter(self, key: Hashable, now: float) -> PathRate:
         """Begin to look at a viewer's path."""
         path = PathRate(start_bps=UNKNOWN_PATH_BPS, ceiling_bps=self._path_ceiling_bps, now=now)
@@ -80,7 +82,7 @@ class Director:
         return self._bitrates.get(self._hub.layer_of(key) or MAIN, self._bitrates[MAIN])
 
     def decide(self, now: float) -> None:
-        """Look at all paths and tell encoders and hub what follows."""
+        """Look at all paths and tell encoders and hub what follows: ten times a second."""
         if not self._paths:
             return
         for path in self._paths.values():

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from mqcam.ice import IceSettings
     from mqcam.protocol.effects import SessionKey
-    from mqcam.protocol.messages import Offer, Want
+    from mqcam.protocol.messages import Offer
     from mqcam.servers import IceServer
 
     from mqcam_device.hub import Hub
     from mqcam_device.sending.egress import MediaEgress
 
-    MakeEgress = Callable[[SessionKey, Connection, Want], MediaEgress]
-    """Makes a viewer's way out on a connection that stands, for what the viewer wants."""
+    MakeEgress = Callable[[SessionKey, Connection], MediaEgress]
+    """Makes a viewer's way out on a connection that stands."""
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class Peer:
         except (ConnectFailed, StageTimeout) as error:
             logger.info("viewer not connected", extra=fields(reason=str(error)))
             return "not-connected", str(error)
-        egress = self._make_egress(self.key, self._connection, self.offer.want)
+        egress = self._make_egress(self.key, self._connection)
         egress.start()
         try:
             self._hub.attach(self.key, egress)

@@ -32,13 +32,13 @@ PRIVATE_NAMES: Final = (
         module="aiortc.rtcdtlstransport",
         path="RTCDtlsTransport._handle_rtp_data",
         parameters=("self", "data", "arrival_time_ms"),
-        reason="the only place where authenticated RTP can be seen as it came",
+        reason="the way of packets that were queued before there were keys",
     ),
     PrivateName(
         module="aiortc.rtcdtlstransport",
         path="RTCDtlsTransport._handle_rtcp_data",
         parameters=("self", "data"),
-        reason="the only place where extended reports and transport feedback can be seen",
+        reason="the way of reports that were queued before there were keys",
     ),
     PrivateName(
         module="aiortc.rtcdtlstransport",

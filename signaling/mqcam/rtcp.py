@@ -1,4 +1,4 @@
-"""RTCP reports that carry time: sender reports on the capture clock, RRTR and DLRR (RFC 3611).
+"""RTCP reports that carry time: sender reports read, RRTR and DLRR (RFC 3611).
 
 It must not know sockets, clocks or libraries: packets and times come in as arguments.
 Times ending in ``_ns`` are integers; NTP times are the 64 bits of RFC 3550 section 4.
@@ -33,8 +33,6 @@ DLRR_ITEM_LIMIT: Final = 31
 
 _HEADER: Final = struct.Struct("!BBH")
 _SENDER_INFO: Final = struct.Struct("!IQIII")
-_CLOCK_PAIR: Final = struct.Struct("!QI")
-_CLOCK_PAIR_AT: Final = 8
 
 
 @dataclass(slots=True)
@@ -149,35 +147,6 @@ def read_goodbyes(compound: bytes) -> list[int]:
         if part.kind == GOODBYE
         for at in range(0, min(4 * part.count, len(part.body)), 4)
     ]
-
-
-def correct_sender_report(packet: bytes, *, clock: SenderClock, now_ns: int, now_ntp: int) -> bytes:
-    """Make outgoing sender reports pair ``now_ntp`` with the RTP timestamp of ``now_ns``.
-
-    aiortc pairs the time of sending with the timestamp of the last frame, so that what a viewer
-    computes as capture time is late by capture, encoding and queueing. Anything that holds no
-    sender report comes back as it is. ``now_ns`` and ``now_ntp`` name one moment, on the capture
-    clock and on the clock that is reported.
-    """
-    corrected: bytearray | None = None
-    for part in walk_compound(packet):
-        if part.kind == SENDER_REPORT and len(part.body) >= _SENDER_INFO.size:
-            if corrected is None:
-                corrected = bytearray(packet)
-            _CLOCK_PAIR.pack_into(
-                corrected, part.start + _CLOCK_PAIR_AT, now_ntp & NTP_MASK, clock.rtp_at(now_ns)
-            )
-    return packet if corrected is None else bytes(corrected)
-
-
-def holds_sender_report(compound: bytes) -> bool:
-    """Tell whether a compound claims to know the sender's clock."""
-    return any(part.kind == SENDER_REPORT for part in walk_compound(compound))
-
-
-def write_empty_report(ssrc: int) -> bytes:
-    """Write a receiver report without blocks (RFC 3550 section 6.4.2): ``ssrc`` is there."""
-    return _HEADER.pack(VERSION << 6, RECEIVER_REPORT, 1) + struct.pack("!I", ssrc)
 
 
 def write_picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:

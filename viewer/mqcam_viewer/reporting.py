@@ -6,7 +6,6 @@ It must not know pictures: it gets the headers of packets, and what is to be ask
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import random
 import time
@@ -54,9 +53,6 @@ REQUEST_COPIES: Final = 2
 """With 2 % loss each way this halves the freezes, for a few small packets
 (docs/decisions/receiving.md)."""
 
-MAX_WAITING: Final = 64
-"""Packets that may wait to be sent: more are dropped, and what they say is said again later."""
-
 
 class Reporting:
     """Report on one stream, compare the camera's clock with ours, ask for packets and keyframes.
@@ -88,14 +84,12 @@ class Reporting:
         self._is_report_due = False
         self._asks_time = True
         self._is_heard = asyncio.Event()
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to listen and to report."""
         self._media.add_rtcp_listener(self._see_rtcp)
         self._tasks = [
-            asyncio.create_task(self._send_waiting(), name="viewer's RTCP"),
             asyncio.create_task(self._report(), name="receiver reports"),
         ]
         if self._transport_wide_id is not None:
@@ -129,15 +123,11 @@ class Reporting:
         self._unrest.note(time.monotonic())
         request = write_nack(self._video.local_ssrc, self._source or 0, numbers)
         for _ in range(REQUEST_COPIES):
-            self._send_soon(request)
+            self._media.send_now(request)
 
     def ask_for_keyframe(self) -> None:
         """Ask for a picture that needs no other."""
-        self._send_soon(write_picture_loss(self._video.local_ssrc, self._source or 0))
-
-    def _send_soon(self, packet: bytes) -> None:
-        with contextlib.suppress(asyncio.QueueFull):
-            self._waiting.put_nowait(packet)
+        self._media.send_now(write_picture_loss(self._video.local_ssrc, self._source or 0))
 
     def _see_rtcp(self, packet: bytes, _arrived_at: float) -> None:
         arrived_ns = time.monotonic_ns()
@@ -155,10 +145,6 @@ class Reporting:
             self._has_ended = True
             self._on_end()
 
-    async def _send_waiting(self) -> None:
-        while True:
-            await self._media.send(await self._waiting.get())
-
     async def _report(self) -> None:
         """Report, and ask the camera for its time, often at first, until cancelled.
 
@@ -171,7 +157,7 @@ class Reporting:
             is_first = number < len(FIRST_REPORTS_S)
             self._asks_time = is_first or number % CLOCK_REPORTS == 0
             if is_first or self._transport_wide_id is None:
-                await self._media.send(self._write_report())
+                self._media.send_now(self._write_report())
             else:
                 self._is_report_due = True  # it goes with the next arrivals
 
@@ -204,7 +190,7 @@ class Reporting:
                 self._is_report_due = False
                 packets = [self._write_report() + b"".join(packets[:1]), *packets[1:]]
             for packet in packets:
-                await self._media.send(packet)
+                self._media.send_now(packet)
 
 
 def _transport_wide_id(video: VideoParameters) -> int | None:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from mqcam.feedback import read_feedback
 
 from mqcam_device.sending.layout import RUN_PACKETS
-from mqcam_device.sending.pacing import RUN_PACKETS as PACED_PACKETS
-from mqcam_device.sending.pacing import Pacer
+from mqcam_device.sending.pacing import PACED_PACKETS, Pacer
 from mqcam_device.sending.packetiser import PACKET_BYTES
 from mqcam_device.sending.repeats import Repeats
 from mqcam_device.sending.reports import Reports
@@ -44,7 +43,7 @@ LOSSY_PLAYOUT_MS: Final = 400
 time; any other shows each at once (docs/decisions/sending.md)."""
 
 
-class Path(Protocol):
+class PathJudge(Protocol):
     """Who judges the way to the viewer from what was sent and what is said of it."""
 
     @property
@@ -84,7 +83,7 @@ class MediaEgress:
         scratch: Scratch,
         pulse: Pulse,
         report_clock: SteadyClock,
-        path: Path,
+        path: PathJudge,
         bitrate_bps: Callable[[], int],
         on_keyframe_wanted: Callable[[float], None],
         on_runs_refused: Callable[[OSError], None] = lambda _error: None,

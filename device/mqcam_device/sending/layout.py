@@ -30,7 +30,6 @@ PADDING_LIMIT_BYTES: Final = 64
 """More than this is not worth a system call saved; the format allows 255."""
 
 SEQUENCE_AT: Final = 2
-SSRC_AT: Final = 8
 EXTENSIONS_AT: Final = HEADER_BYTES
 MARKER: Final = 0x80
 SEND_TIME_MASK: Final = 0xFF_FFFF

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-RUN_PACKETS: Final = 10
+PACED_PACKETS: Final = 10
 """Packets of a paced run (docs/decisions/sending.md)."""
 
 STEP_S: Final = 0.001

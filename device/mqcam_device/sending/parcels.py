@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from mqcam.rtcp import SenderClock
+from mqcam.rtcp import RTP_MASK, SenderClock
 
 from mqcam_device.sending.layout import Run, lay_out
 from mqcam_device.sending.packetiser import packetise
@@ -23,8 +23,6 @@ KEEP_NS: Final = 2_500_000_000
 
 KEEP_BYTES: Final = 4_000_000
 """What is kept of all layers together: 2.5 s of 12 Mbit/s. The oldest go first."""
-
-TIMESTAMP_MASK: Final = 0xFFFF_FFFF
 
 
 @dataclass(slots=True)
@@ -59,7 +57,7 @@ class Parcels:
     """
 
     def __init__(self, *, epoch: int, keep_bytes: int = KEEP_BYTES) -> None:
-        self.clock = SenderClock(rtp_timestamp=epoch & TIMESTAMP_MASK, captured_ns=0)
+        self.clock = SenderClock(rtp_timestamp=epoch & RTP_MASK, captured_ns=0)
         self._keep_bytes = keep_bytes
         self._kept: OrderedDict[int, Parcel] = OrderedDict()
         self._numbers: dict[tuple[str, int], int] = {}

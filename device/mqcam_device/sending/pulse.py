@@ -5,12 +5,15 @@ It must not know what is called, nor an event loop: clock and timer are argument
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mqcam_device.keyframes import CallLater, Timer
+
+logger = logging.getLogger(__name__)
 
 PULSE_S: Final = 0.1
 
@@ -41,4 +44,8 @@ class Pulse:
         self._timer = self._call_later(PULSE_S, self._beat)
         now = self._clock()
         for member in tuple(self._members):
-            member(now)
+            # One member's mistake is not the others'.
+            try:
+                member(now)
+            except Exception:
+                logger.exception("a member of the pulse failed")

@@ -103,17 +103,13 @@ class Reports:
         """Write a sender report of now."""
         now_ns = time.monotonic_ns()
         packets, octets = self._counts()
-        return self._name_after(
-            write_sender_report(
-                self._ssrc,
-                ntp=self._report_clock.ntp_at(now_ns),
-                rtp_timestamp=self._clock.rtp_at(now_ns),
-                packets=packets,
-                octets=octets,
-            )
+        report = write_sender_report(
+            self._ssrc,
+            ntp=self._report_clock.ntp_at(now_ns),
+            rtp_timestamp=self._clock.rtp_at(now_ns),
+            packets=packets,
+            octets=octets,
         )
-
-    def _name_after(self, report: bytes) -> bytes:
         return report + self._name
 
     def _learn(self, block: ReportBlock, arrived_ns: int) -> None:

@@ -10,6 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from mqcam.rtcp import RTP_MASK
+
 from mqcam_device.sending.layout import SEQUENCE_AT, make_layout, send_time
 from mqcam_device.sending.ledger import SEQUENCE_MASK, Ledger
 from mqcam_device.sending.packetiser import SEQUENCE_BYTES
@@ -30,9 +32,11 @@ COPIES: Final = 1024
 
 FIRST_SEQUENCE_BITS: Final = 15
 
+COLLISION_TICKS: Final = 90
+"""A millisecond: what a second picture of one capture is told apart by."""
+
 _NUMBERS: Final = struct.Struct("!HII")  # sequence, timestamp, SSRC, from SEQUENCE_AT on
 _SEQUENCE: Final = struct.Struct("!H")
-_LOW: Final = 0xFFFF_FFFF
 
 
 class Sealing(Protocol):
@@ -136,8 +140,7 @@ class Stream:
         self._number(offsets, first, piece.timestamp, restamp_ns)
         self._tell(count, run.stride)
         self._sealer.seal(offsets, run.lengths[piece.begin : piece.end])
-        if self._copies is not None:
-            self._copy(offsets, run.lengths[piece.begin : piece.end], first)
+        self._copy(offsets, run.lengths[piece.begin : piece.end], first)
         self._sent_timestamp = piece.timestamp
         return route.send(scratch.view[:size], run.stride)
 
@@ -169,7 +172,7 @@ class Stream:
         Both layers show one capture: who changes between them gets the second one a tick later.
         """
         if parcel.timestamp == self._sent_timestamp:
-            return (parcel.timestamp + COLLISION_TICKS) & _LOW
+            return (parcel.timestamp + COLLISION_TICKS) & RTP_MASK
         return parcel.timestamp
 
     def _number(
@@ -202,6 +205,7 @@ class Stream:
         self._transport_sequence += count
 
     def _copy(self, offsets: Sequence[int], lengths: Sequence[int], first: int) -> None:
+        """Keep what may have to be repeated as it is, for a viewer without RTX."""
         if self._copies is None:
             return
         view, tag = self._sealer.scratch.view, self._sealer.tag_bytes
@@ -238,7 +242,3 @@ class Stream:
             )
         self._tell(1, len(head) + SEQUENCE_BYTES + len(payload) + self._layout.tag_bytes)
         return bytes(head) + _SEQUENCE.pack(sent.number & SEQUENCE_MASK) + payload
-
-
-COLLISION_TICKS: Final = 90
-"""A millisecond: what a second picture of one capture is told apart by."""

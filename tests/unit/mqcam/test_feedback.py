@@ -25,7 +25,7 @@ from mqcam.feedback import (
     write_sender_report,
     write_source_description,
 )
-from mqcam.rtcp import read_sender_report, write_empty_report, write_picture_loss
+from mqcam.rtcp import read_sender_report, write_picture_loss
 
 SENDER = 0x0A0B0C0D
 MEDIA = 0x01020304
@@ -165,7 +165,7 @@ def test_other_application_feedback_is_left_out() -> None:
 
 def test_a_compound_is_read_whole() -> None:
     compound = (
-        write_empty_report(SENDER)
+        write_receiver_report(SENDER, [])
         + write_source_description(SENDER, "viewer")
         + write_nack(SENDER, MEDIA, [3])
         + write_picture_loss(SENDER, MEDIA)

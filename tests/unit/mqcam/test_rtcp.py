@@ -5,7 +5,6 @@ import struct
 import pytest
 from aiortc.rtp import (
     RtcpReceiverInfo,
-    RtcpRrPacket,
     RtcpSdesPacket,
     RtcpSenderInfo,
     RtcpSourceInfo,
@@ -13,6 +12,7 @@ from aiortc.rtp import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from mqcam.feedback import write_receiver_report
 from mqcam.rtcp import (
     SECOND_NS,
     ReferenceDelay,
@@ -20,7 +20,6 @@ from mqcam.rtcp import (
     SenderClock,
     answer_reference_time,
     compact_ntp,
-    correct_sender_report,
     ntp_from_unix_ns,
     read_goodbyes,
     read_reference_delays,
@@ -30,7 +29,6 @@ from mqcam.rtcp import (
     signed_difference,
     unix_ns_from_ntp,
     walk_compound,
-    write_empty_report,
     write_reference_delays,
     write_reference_time,
 )
@@ -61,43 +59,6 @@ def sender_report(ssrc: int = 7, *, ntp: int = 1, rtp_timestamp: int = 2) -> byt
             ],
         )
     ) + bytes(RtcpSdesPacket(chunks=[RtcpSourceInfo(ssrc=ssrc, items=[(1, b"name")])]))
-
-
-def test_a_sender_report_pairs_now_with_the_capture_clock_of_now() -> None:
-    clock = SenderClock(rtp_timestamp=1000, captured_ns=5 * SECOND_NS)
-    now_ntp = ntp_from_unix_ns(NOW_UNIX_NS)
-    packet = sender_report()
-    corrected = correct_sender_report(packet, clock=clock, now_ns=7 * SECOND_NS, now_ntp=now_ntp)
-    report = read_sender_report(corrected)
-    assert report is not None
-    assert (report.ntp, report.rtp_timestamp) == (now_ntp, 181_000)
-    assert (report.ssrc, report.packets, report.octets) == (7, 3, 4)
-    assert corrected[:8] == packet[:8]
-    assert corrected[20:] == packet[20:]
-
-
-def test_the_sender_reports_timestamp_wraps() -> None:
-    clock = SenderClock(rtp_timestamp=2**32 - 90_000, captured_ns=0)
-    corrected = correct_sender_report(sender_report(), clock=clock, now_ns=2 * SECOND_NS, now_ntp=1)
-    report = read_sender_report(corrected)
-    assert report is not None
-    assert report.rtp_timestamp == 90_000
-    assert clock.captured_at(90_000) == 2 * SECOND_NS
-
-
-def test_a_compound_without_a_sender_report_stays_as_it_is() -> None:
-    packet = bytes(RtcpRrPacket(ssrc=1, reports=[]))
-    clock = SenderClock(rtp_timestamp=0, captured_ns=0)
-    assert correct_sender_report(packet, clock=clock, now_ns=0, now_ntp=0) is packet
-
-
-@given(st.binary(max_size=200), uint32, uint64)
-def test_correcting_never_raises_nor_changes_a_length(
-    packet: bytes, timestamp: int, ntp: int
-) -> None:
-    clock = SenderClock(rtp_timestamp=timestamp, captured_ns=0)
-    corrected = correct_sender_report(packet, clock=clock, now_ns=1, now_ntp=ntp)
-    assert len(corrected) == len(packet)
 
 
 @given(uint32, st.integers(-(2**62), 2**62), st.integers(-3600 * SECOND_NS, 3600 * SECOND_NS))
@@ -187,7 +148,7 @@ def test_nonsense_shows_no_round_trip() -> None:
 
 
 def test_a_goodbye_names_its_sources_and_may_give_a_reason() -> None:
-    report = write_empty_report(7)
+    report = write_receiver_report(7, [])
     bye = struct.pack("!BBHII", 0x82, 203, 4, 1, 2**32 - 1) + b"\x03bye" + bytes(4)
 
     assert read_goodbyes(report + bye) == [1, 2**32 - 1]

@@ -52,7 +52,7 @@ def make_peers() -> Peers:
     return Peers(
         signaling=Told(),
         hub=hub,
-        make_egress=lambda _key, _connection, _want: pytest.fail("nobody is connected"),
+        make_egress=lambda _key, _connection: pytest.fail("nobody is connected"),
         ice=IceSettings(),
         lend=lambda _viewer: (),
         connect_s=1.0,

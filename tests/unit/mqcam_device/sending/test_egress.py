@@ -13,7 +13,7 @@ from mqcam.rtcp import write_picture_loss
 from mqcam.steadyclock import SteadyClock
 from mqcam_device.rate.path import PathRate
 from mqcam_device.sending.egress import MediaEgress
-from mqcam_device.sending.pacing import RUN_PACKETS
+from mqcam_device.sending.pacing import PACED_PACKETS
 from mqcam_device.sending.parcels import Parcels
 from mqcam_device.sending.pulse import Pulse
 from support.sending import RTX_SSRC, SSRC, TAG, Sealed, Wire, unit, video
@@ -156,12 +156,12 @@ async def test_a_path_that_is_gone_is_like_a_full_one(rig: Rig) -> None:
 
 async def test_a_large_keyframe_leaves_in_short_runs_and_whole(rig: Rig) -> None:
     rig.egress.send(unit(0, size=BIG, keyframe=True))
-    assert sum(rig.wire.runs) <= RUN_PACKETS
+    assert sum(rig.wire.runs) <= PACED_PACKETS
     async with asyncio.timeout(5):
         while not (rig.read() and rig.read()[-1].marker):  # noqa: ASYNC110 - a timer sends them
             await asyncio.sleep(0.001)
 
-    assert max(rig.wire.runs) <= RUN_PACKETS
+    assert max(rig.wire.runs) <= PACED_PACKETS
     assert len(rig.wire.packets) == 27
     rig.egress.stop()
 
