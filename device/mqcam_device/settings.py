@@ -33,7 +33,7 @@ class FilmSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoSettings:
-    """The picture that every viewer gets."""
+    """The main picture."""
 
     size: Size | None = None
     """None: the film's own, 1280x720 for the pattern."""
