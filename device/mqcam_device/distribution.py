@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mqcam_device.hub import Hub
     from mqcam_device.keyframes import CallLater
     from mqcam_device.media import StreamInfo
+    from mqcam_device.rate.path import PathRate
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,13 @@ class Distribution:
         if self._hub.layer_of(key) == LOW:  # it asked for that layer
             self._director.pin(key, now)
         self._pulse.join(self._director.decide)
+        try:
+            return self._make(key, connection, path)
+        except BaseException:
+            self._leave(key)
+            raise
+
+    def _make(self, key: Hashable, connection: Connection, path: PathRate) -> MediaEgress:
         return MediaEgress(
             connection,
             parcels=self._parcels,

@@ -153,8 +153,8 @@ class Peer:
             logger.info("viewer not connected", extra=fields(reason=str(error)))
             return "not-connected", str(error)
         egress = self._make_egress(self.key, self._connection)
-        egress.start()
         try:
+            egress.start()
             self._hub.attach(self.key, egress)
             self._note_connected()
             # No deadline: a viewer may watch for ever. What ends it is a bye, a DTLS close, or

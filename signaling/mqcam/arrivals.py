@@ -61,6 +61,14 @@ class Arrivals:
     """All of them arrived, one after the other: most feedbacks are so."""
 
 
+def claimed_count(body: bytes) -> int:
+    """Return how many packets a feedback says that it is about, 1 if it is too short to say."""
+    if len(body) < _FIELDS_AT + _FIELDS.size:
+        return 1
+    count: int = _FIELDS.unpack_from(body, _FIELDS_AT)[1]
+    return max(1, count)
+
+
 def read_arrivals(body: bytes) -> Arrivals | None:
     """Read a feedback from the bytes after its first word; None if it is malformed."""
     if len(body) < _FIELDS_AT + _FIELDS.size:

@@ -129,11 +129,12 @@ class Connection:
         self._begin("camera")
         local = await self._local_terms()
         self._ice.finish_gathering()
+        ssrc, rtx_ssrc = _random_ssrcs()
         video = replace(
             terms.video,
             cname=_random_name(),
-            local_ssrc=_random_ssrc(),
-            local_rtx_ssrc=None if terms.video.rtx_payload_type is None else _random_ssrc(),
+            local_ssrc=ssrc,
+            local_rtx_ssrc=None if terms.video.rtx_payload_type is None else rtx_ssrc,
         )
         self._agree(video, terms.transport, terms.data)
         return write_answer(terms, video, local, session_id=_random_session())
@@ -348,6 +349,12 @@ def _dtls_parameters(remote: TransportTerms) -> RTCDtlsParameters:
 
 def _random_ssrc() -> int:
     return secrets.randbelow(2**32 - 1) + 1
+
+
+def _random_ssrcs() -> tuple[int, int]:
+    """Return two that differ: their packets are numbered apart, under one key."""
+    one, other = _random_ssrc(), _random_ssrc()
+    return (one, other) if one != other else _random_ssrcs()
 
 
 def _random_session() -> int:

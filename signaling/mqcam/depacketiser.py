@@ -21,7 +21,7 @@ MAX_UNIT_BYTES: Final = 8_000_000
 """No picture is larger: what claims to be is garbage."""
 
 SEQUENCE_BYTES: Final = 2
-PACKET_BYTES: Final = 12
+PACKET_BYTES: Final = 200
 """What a packet without content costs of the above."""
 
 

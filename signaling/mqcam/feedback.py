@@ -15,6 +15,7 @@ from mqcam.arrivals import (
     STATUS_LIMIT,
     TRANSPORT_FEEDBACK,
     Arrivals,
+    claimed_count,
     read_arrivals,
 )
 from mqcam.rtcp import (
@@ -87,6 +88,8 @@ class Feedback:
     remb_bps: int | None = None
     arrivals: list[Arrivals] = field(default_factory=list)
     blocks: list[ReportBlock] = field(default_factory=list)
+    claimed: int = 0
+    """Statuses that all feedbacks claim to hold, read or not."""
 
 
 def read_feedback(compound: bytes, *, ssrc: int) -> Feedback:
@@ -165,10 +168,15 @@ def _without_padding(compound: bytes, part: RtcpPart) -> bytes:
 
 
 def _read_arrivals(body: bytes, feedback: Feedback) -> None:
-    arrivals = read_arrivals(body)
-    if arrivals is None:
+    """Read a feedback, if all of them together do not claim too much: reading costs by the claim.
+
+    A run of lost packets takes two bytes, whatever its length.
+    """
+    feedback.claimed += claimed_count(body)
+    if feedback.claimed > STATUS_LIMIT:
         return
-    if arrivals.count + sum(each.count for each in feedback.arrivals) <= STATUS_LIMIT:
+    arrivals = read_arrivals(body)
+    if arrivals is not None:
         feedback.arrivals.append(arrivals)
 
 

@@ -83,6 +83,10 @@ PRIVATE_NAMES: Final = (
 SOURCE_LIMIT: Final = 4
 """Synchronisation sources of one peer: video and its repeats are two."""
 
+REPORTS_PER_S: Final = 200
+REPORTS_BURST: Final = 100
+"""Reports of one peer that are read: an overloaded browser sends a hundred in a second."""
+
 
 @dataclass(slots=True)
 class Traffic:
@@ -92,6 +96,25 @@ class Traffic:
     rtp_bytes: int = 0
     rtcp_packets: int = 0
     rtcp_bytes: int = 0
+
+
+class Budget:
+    """A token bucket: what one peer may cost all others."""
+
+    def __init__(self, *, per_s: float, burst: float) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = burst
+        self._filled_at = 0.0
+
+    def spend(self, now: float) -> bool:
+        """Take a token; False if there is none."""
+        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_s)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
 
 def is_rtcp(packet: bytes) -> bool:
@@ -117,6 +140,8 @@ class MediaTransport(RTCDtlsTransport):
         self.excessive = 0
         self.unauthentic = 0
         self._sources: set[int] = set()
+        self._reporters: set[int] = set()
+        self._budget = Budget(per_s=REPORTS_PER_S, burst=REPORTS_BURST)
         self._flights: Flights | None = None
         self._rtp_listeners: tuple[Callable[[bytes, float], None], ...] = ()
         self._rtcp_listeners: tuple[Callable[[bytes, float], None], ...] = ()
@@ -214,13 +239,21 @@ class MediaTransport(RTCDtlsTransport):
         """
         if self._rx_srtp is None:
             return False
+        sources, at = (self._reporters, 4) if is_rtcp(datagram) else (self._sources, 8)
+        source = int.from_bytes(datagram[at : at + 4])
+        # Before anything is decrypted: libsrtp keeps a stream for each source for ever.
+        if source not in sources and len(sources) >= SOURCE_LIMIT:
+            self.excessive += 1
+            return True
         try:
-            if is_rtcp(datagram):
+            if sources is self._reporters:
                 self._take_rtcp(self._rx_srtp.unprotect_rtcp(datagram))
             else:
                 self._take_rtp(self._rx_srtp.unprotect(datagram))
         except pylibsrtp.Error:
             self.unauthentic += 1
+        else:
+            sources.add(source)
         return True
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
@@ -241,6 +274,9 @@ class MediaTransport(RTCDtlsTransport):
 
     def _take_rtcp(self, data: bytes) -> None:
         self.note_authenticated()
+        if not self._budget.spend(self.heard_at):
+            self.excessive += 1
+            return
         self.received.rtcp_packets += 1
         self.received.rtcp_bytes += len(data)
         self._tell(self._rtcp_listeners, data)

@@ -245,7 +245,8 @@ class Ordering:
             is_known = number in self._waiting
             self._counts.packets_duplicate += is_known
             return not is_known
-        if self.is_begun or number < self._highest - BURST_PACKETS:
+        is_popped = bool(self._popped) and number >= self._popped[0].sequence
+        if self.is_begun or is_popped or number < self._highest - BURST_PACKETS:
             self._count_late(number)
             return False
         self._waiting |= {each.sequence: each for each in self._popped}

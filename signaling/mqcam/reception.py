@@ -100,18 +100,20 @@ class Unrest:
 
     def __init__(self, *, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._first_timestamp: int | None = None
+        self._last_timestamp: int | None = None
+        self._ticks = 0
         self._least_s = 0.0
         self._noted_at = 0.0
 
     def add(self, timestamp: int, arrived_at: float) -> None:
-        """Take the header of a packet; timestamps may wrap once in 6.6 hours of a stream."""
-        if self._first_timestamp is None:
-            self._first_timestamp = timestamp
+        """Take the header of a packet."""
+        if self._last_timestamp is None:
+            self._last_timestamp = timestamp
             self._least_s = arrived_at
             self._noted_at = arrived_at
-        ticks = signed(timestamp - self._first_timestamp, bits=32)
-        delay_s = arrived_at - ticks / self._rate_hz
+        self._ticks += signed(timestamp - self._last_timestamp, bits=32)
+        self._last_timestamp = timestamp
+        delay_s = arrived_at - self._ticks / self._rate_hz
         if delay_s - self._least_s > LATE_S:
             self._noted_at = arrived_at
         # The least one grows slowly, because clocks drift and routes become longer.

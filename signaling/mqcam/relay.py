@@ -214,9 +214,13 @@ class Relay:
 
     def channel(self, address: tuple[str, int]) -> int | None:
         """Return the number under which the relay passes packets to a peer at once, if it does."""
-        if self.is_closing() or not self._is_bound(address):
+        channel = self._client.peer_to_channel.get(address)
+        if self.is_closing() or channel is None or address in self._client.peer_connect_waiters:
             return None
-        return self._client.peer_to_channel[address]
+        # It is good for a while after it is due: one message renews it beside the others.
+        if not self._is_bound(address) and not self._sends:
+            self.sendto(b"", address)
+        return channel
 
     def datagram_socket(self) -> socket.socket | None:
         """Return the socket to the server where each message is a datagram, None over a stream."""

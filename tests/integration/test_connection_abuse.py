@@ -14,7 +14,7 @@ import pytest
 from aiortc.rtcsctptransport import DataChunk, tsn_plus_one
 from aiortc.rtp import RtcpByePacket
 from mqcam.checks import VERIFIED_ADDRESS_LIMIT
-from mqcam.media import SOURCE_LIMIT
+from mqcam.media import REPORTS_BURST, REPORTS_PER_S, SOURCE_LIMIT
 from mqcam_viewer.ingress import Ingress
 from support.connections import EVENT_TIMEOUT_S, connect_both, connected_sides, negotiate, sides
 from support.intruder import negative_acknowledgement
@@ -116,6 +116,39 @@ async def test_a_peer_has_a_few_sources_and_no_more() -> None:
         await ingress.stop()
 
         assert viewer.connection.media.received.rtp_packets == SOURCE_LIMIT
+
+
+async def test_reports_of_many_sources_are_not_even_decrypted() -> None:
+    """Each would be a stream of its own in libsrtp, for ever."""
+    async with connected_sides() as (viewer, camera):
+        for source in range(1, 101):
+            report = struct.pack("!BBHI", 0x80, 201, 1, source)
+            assert await viewer.connection.media.send(report)
+            await asyncio.sleep(0)
+        await until_taken(camera, 100)
+
+        assert camera.connection.media.received.rtcp_packets == SOURCE_LIMIT
+        assert camera.connection.media.excessive == 100 - SOURCE_LIMIT
+
+
+async def test_reports_beyond_a_budget_are_not_read() -> None:
+    heard = 0
+
+    def hear(_packet: bytes, _at: float) -> None:
+        nonlocal heard
+        heard += 1
+
+    async with connected_sides() as (viewer, camera):
+        camera.connection.media.add_rtcp_listener(hear)
+        report = struct.pack("!BBHI", 0x80, 201, 1, 7)
+        began_at = time.monotonic()
+        for _ in range(1000):
+            assert await viewer.connection.media.send(report)
+            await asyncio.sleep(0)
+        await until_taken(camera, 1000)
+        elapsed_s = time.monotonic() - began_at
+
+    assert REPORTS_BURST <= heard <= REPORTS_BURST + 1 + elapsed_s * REPORTS_PER_S
 
 
 async def test_reports_outlive_a_clock_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:

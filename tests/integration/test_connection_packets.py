@@ -50,7 +50,7 @@ async def test_both_ends_carry_h264_over_the_connection() -> None:
             shown = [await asyncio.wait_for(frames.get(), EVENT_TIMEOUT_S) for _ in range(10)]
         assert all(frame.width == 320 for frame in shown)
         assert viewer.connection.media.received.rtp_packets == len(heard) >= 10
-        assert viewer.connection.media.heard_at == heard[-1][1]
+        assert viewer.connection.media.heard_at >= heard[-1][1] > 0
         sent = list(dict.fromkeys(timestamp for timestamp, _ in heard))
         assert [frame.rtp_timestamp for frame in shown] == sent[:10]
         await ingress.stop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+REFUSALS: Final = 10
 WINDOW_S: Final = 10.0
 """The quickest way from capture to decoded counts for one to two of these: clocks drift."""
 
@@ -26,6 +27,7 @@ class Playout:
         self._rate_hz = rate_hz
         self._delay_s = min(max(0.0, delay_s), MAX_DELAY_S)
         self._newest: int | None = None
+        self._refused = 0
         self._window_at = float("-inf")
         self._quickest_s = float("inf")
         self._quickest_before_s = float("inf")
@@ -43,10 +45,14 @@ class Playout:
     def show_at(self, ticks: int, ready_at: float) -> float | None:
         """Return when to show a picture that is ready, ``ready_at`` at the earliest; None: never.
 
-        The picture counts as shown by that. One that is very much older begins another count.
+        The picture counts as shown by that. One that is very much older begins another count, and
+        so does the last of many that are a little older: then it was the newest that was wrong.
         """
-        if self._newest is not None and 0 <= self._newest - ticks < WINDOW_S * self._rate_hz:
+        is_older = self._newest is not None and 0 <= self._newest - ticks < WINDOW_S * self._rate_hz
+        self._refused = self._refused + 1 if is_older else 0
+        if 0 < self._refused < REFUSALS:
             return None
+        self._refused = 0
         self._newest = ticks
         captured_s = ticks / self._rate_hz
         self._note(ready_at - captured_s, ready_at)

@@ -7,11 +7,14 @@ who cannot take a picture gets none before the next keyframe.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
+from mqcam.errors import LocalProtocolError
 from mqcam.feedback import read_feedback
+from mqcam.log import fields
 
 from mqcam_device.sending.layout import RUN_PACKETS
 from mqcam_device.sending.pacing import PACED_PACKETS, Pacer
@@ -33,8 +36,14 @@ if TYPE_CHECKING:
     from mqcam_device.sending.parcels import Parcels
     from mqcam_device.sending.pulse import Pulse
 
+logger = logging.getLogger(__name__)
+
 ROUND_TRIP_S: Final = 0.05
 """What is assumed before the first report."""
+
+UNHEARD_PACKETS: Final = 2**14
+"""Whoever misses 2**15 packets in a row takes the next one for an old one (RFC 3711 section 3.3.1),
+for ever: nothing is sent beyond half of that to a viewer from whom nothing is heard."""
 
 LOSSY: Final = 0.005
 LOSSY_S: Final = 30.0
@@ -122,6 +131,7 @@ class MediaEgress:
         )
         self._is_stopped = False
         self._needs_keyframe = True
+        self._heard_at_packets = 0
         self.dropped = 0
 
     @property
@@ -144,6 +154,8 @@ class MediaEgress:
         if self._is_stopped or (self._needs_keyframe and not unit.keyframe):
             self.dropped += 1
             return False
+        if self._ledger.packets - self._heard_at_packets > UNHEARD_PACKETS:
+            return self._give_up()
         route = self._way.route()
         if route is None:
             return self._give_up()
@@ -180,8 +192,16 @@ class MediaEgress:
             if not self._stream.send(piece, restamp_ns=now_ns):
                 return self._give_up()
         if self._pacer:
-            self._timer = asyncio.get_running_loop().call_at(self._pacer.due_at, self._pace)
+            self._timer = asyncio.get_running_loop().call_at(self._pacer.due_at, self._go_on)
         return True
+
+    def _go_on(self) -> None:
+        """Send the rest, from a timer: whoever raises here tells nobody."""
+        try:
+            self._pace()
+        except LocalProtocolError as error:
+            logger.warning("a picture was broken off", extra=fields(error=str(error)))
+            self._give_up()
 
     def _give_up(self) -> bool:
         """Let go of the picture: the way is full, and what waits would only grow old."""
@@ -199,6 +219,7 @@ class MediaEgress:
     def _see_rtcp(self, packet: bytes, _arrived_at: float) -> None:
         if self._is_stopped:
             return
+        self._heard_at_packets = self._ledger.packets
         feedback = read_feedback(packet, ssrc=self._ssrc)
         self._reports.take(packet, feedback.blocks)
         self._judge_path(feedback)
@@ -210,7 +231,7 @@ class MediaEgress:
     def _repeat(self, lost: list[int]) -> None:
         """Send again what is worth it; a burst of losses gets a keyframe instead."""
         found = {}
-        for sequence in lost:
+        for sequence in dict.fromkeys(lost):
             number = self._ledger.extend(sequence)
             if not self._ledger.is_before_keyframe(number):
                 sent = self._ledger.find(number)

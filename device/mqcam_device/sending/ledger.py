@@ -6,6 +6,7 @@ with one number would give the key away (RFC 7714 section 8.4; docs/decisions/se
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -69,10 +70,15 @@ class Ledger:
 
     def find(self, number: int) -> Sent | None:
         """Return which packet had a number; None when it was never sent or too long ago."""
-        for entry in reversed(self._entries):
-            if number >= entry.first:
-                index = number - entry.first
-                if index >= entry.count:
-                    return None
-                return Sent(number, entry.parcel, index, entry.timestamp)
-        return None
+        at = bisect_right(self._entries, number, key=_first) - 1
+        if at < 0:
+            return None
+        entry = self._entries[at]
+        index = number - entry.first
+        if index >= entry.count:
+            return None
+        return Sent(number, entry.parcel, index, entry.timestamp)
+
+
+def _first(entry: _Entry) -> int:
+    return entry.first

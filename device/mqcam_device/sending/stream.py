@@ -91,7 +91,7 @@ class Stream:
         self._copies: OrderedDict[int, bytes] | None = (
             OrderedDict() if video.rtx_payload_type is None else None
         )
-        self._sent_timestamp: int | None = None
+        self._cut_timestamp: int | None = None
         self.repeated = 0
 
     def use(self, route: Route) -> None:
@@ -108,7 +108,7 @@ class Stream:
 
     def pieces(self, parcel: Parcel, at_ns: int, limit: int) -> list[Piece]:
         """Cut a picture into pieces of at most ``limit`` packets."""
-        timestamp = self._timestamp(parcel)
+        timestamp = self._cut_timestamp = self._timestamp(parcel)
         pieces: list[Piece] = []
         for run in parcel.laid_out(self._layout, at_ns):
             for begin in range(0, run.count, limit):
@@ -141,7 +141,6 @@ class Stream:
         self._tell(count, run.stride)
         self._sealer.seal(offsets, run.lengths[piece.begin : piece.end])
         self._copy(offsets, run.lengths[piece.begin : piece.end], first)
-        self._sent_timestamp = piece.timestamp
         return route.send(scratch.view[:size], run.stride)
 
     def send_again(self, sent: Sent, at_ns: int) -> bool:
@@ -171,7 +170,7 @@ class Stream:
 
         Both layers show one capture: who changes between them gets the second one a tick later.
         """
-        if parcel.timestamp == self._sent_timestamp:
+        if parcel.timestamp == self._cut_timestamp:
             return (parcel.timestamp + COLLISION_TICKS) & RTP_MASK
         return parcel.timestamp
 

@@ -187,3 +187,12 @@ def test_a_clock_that_drifts_is_no_trouble() -> None:
     """100 ppm are many for a crystal."""
     unrest, now = unrest_after([number / 30 * 1e-4 for number in range(30 * 600)])
     assert not unrest.is_there(now)
+
+
+def test_a_calm_path_stays_calm_for_days() -> None:
+    """Timestamps pass half of their range after 6.6 hours."""
+    unrest, now = Unrest(rate_hz=90_000), 0.0
+    for minute in range(60 * 24 * 2):
+        now = 10 + minute * 60.0
+        unrest.add(minute * 60 * 90_000 % 2**32, now)
+    assert not unrest.is_there(now)

@@ -74,3 +74,13 @@ def test_the_delay_is_bounded() -> None:
 
     assert leap is not None
     assert leap <= 1.0 + MAX_DELAY_S
+
+
+def test_one_wrong_timestamp_does_not_stop_the_picture() -> None:
+    playout = Playout(rate_hz=90_000)
+    assert playout.show_at(0, 1.0) is not None
+    assert playout.show_at(8 * 90_000, 1.03) is not None
+    shown = [playout.show_at(3000 * number, 1.03 + number / 30) for number in range(1, 30)]
+
+    assert shown[:9] == [None] * 9
+    assert None not in shown[9:]

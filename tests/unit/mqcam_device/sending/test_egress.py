@@ -234,3 +234,17 @@ async def test_what_cannot_be_read_changes_nothing(rig: Rig, packet: bytes) -> N
     assert rig.asked == 0
     assert len(rig.media.reports) == 1
     rig.egress.stop()
+
+
+async def test_a_viewer_from_whom_nothing_is_heard_does_not_lose_count(rig: Rig) -> None:
+    """Beyond 2**15 packets it would take every later one for an old one."""
+    seq = 0
+    while rig.egress.send(unit(seq, size=20_000, keyframe=seq == 0)):
+        seq += 1
+        assert seq < 2**14
+    assert rig.egress.packets[0] < 2**14 + 100
+    assert not rig.egress.send(unit(seq + 1, keyframe=True))
+    rig.media.hear(write_picture_loss(9, SSRC), 0.0)
+
+    assert rig.egress.send(unit(seq + 2, keyframe=True))
+    rig.egress.stop()

@@ -65,3 +65,16 @@ def test_pictures_are_remembered_up_to_a_bound() -> None:
 
     assert ledger.find(0) is None
     assert ledger.find(1) is not None
+
+
+def test_a_packet_is_found_among_many_pictures() -> None:
+    ledger = Ledger(0xFF00)
+    for parcel in range(ENTRIES):
+        ledger.open(parcel, parcel, is_keyframe=False)
+        ledger.take(parcel % 3, 0)
+
+    numbers = range(0xFF00, 0xFF00 + ledger.packets)
+    found = [ledger.find(number) for number in numbers]
+    assert [each.parcel for each in found if each] == [
+        parcel for parcel in range(ENTRIES) for _ in range(parcel % 3)
+    ]
