@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.checks import BETTER_PATH_S
 from mqcam.ice import IceSettings
+from mqcam.rtcp import ReferenceTime, read_reference_times, write_reference_time
 from mqcam.servers import IceServer
 from support.coturn import PASSWORD, USER, Coturn, free_port, is_available
 from support.losses import LossyLine, is_check
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.skipif(not is_available(), reason="needs coturn")
 
 
 def report(number: int) -> bytes:
-    """Make an empty receiver report whose sender is a number."""
-    return bytes.fromhex("80c90001") + number.to_bytes(4)
+    """Make a report that holds a number."""
+    return write_reference_time(ReferenceTime(ssrc=7, ntp=number))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ async def stream_until(pair: Pair, condition: Callable[[], bool]) -> tuple[int, 
     """Send reports to the viewer until a condition holds, and a few more; count both ends."""
     heard: set[int] = set()
     pair.viewer.connection.media.add_rtcp_listener(
-        lambda packet, _: heard.add(int.from_bytes(packet[4:8]))
+        lambda packet, _: heard.update(each.ntp for each in read_reference_times(packet))
     )
     sent, after = 0, 0
     async with asyncio.timeout(BETTER_PATH_S + 1.0):
