@@ -221,19 +221,19 @@ async def test_a_lossy_path_loses_no_picture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every fortieth packet is lost once; what is sent again fills the holes, and is no loss."""
-    handle = MediaTransport._handle_rtp_data
+    take = MediaTransport._take_rtp
     seen = lost = 0
 
-    async def lossy(self: MediaTransport, data: bytes, arrival_time_ms: int) -> None:
+    def lossy(self: MediaTransport, data: bytes) -> None:
         nonlocal seen, lost
         seen += 1
         is_retransmission = data[1] & 0x7F != PAYLOAD_TYPE
         if seen > 100 and seen % 40 == 0 and not is_retransmission:
             lost += 1
             return
-        await handle(self, data, arrival_time_ms)
+        take(self, data)
 
-    monkeypatch.setattr(MediaTransport, "_handle_rtp_data", lossy)
+    monkeypatch.setattr(MediaTransport, "_take_rtp", lossy)
     file = tmp_path / "lossy.mp4"
     async with viewer(broker) as client, client.watch(camera.name, is_decoding=False) as stream:
         recorder = Recorder(stream, Recording(Shelf(file, camera=camera.name)))
