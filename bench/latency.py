@@ -41,7 +41,7 @@ async def measure(stage: Stage, runs: int) -> list[Figure]:
                     stock.append(await _watch_stock(camera.path))
     return [
         Figure(
-            name="capture -> decoded, p50 (stock receiver in both)",
+            name="capture -> decoded, p50",
             unit="ms",
             ours=tuple(map(statistics.median, ours)),
             stock=tuple(map(statistics.median, stock)),

@@ -6,6 +6,7 @@ It must not hold rules: it only chooses, connects and starts.
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import signal
 import time
@@ -162,6 +163,9 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, stop.set)
+        # What is there by now stays: looking through it again and again costs all viewers time.
+        gc.collect()
+        gc.freeze()
         async with self._control:
             watchdog = asyncio.create_task(self._notifier.keep_alive(), name="watchdog")
             self._notifier.ready()

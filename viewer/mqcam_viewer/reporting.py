@@ -42,8 +42,8 @@ FIRST_REPORTS_S: Final = (0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
 """The first ones follow each other quickly: the smallest round trip counts."""
 
 ARRIVALS_S: Final = 0.06
-CALM_ARRIVALS_TICKS: Final = 5
-"""Arrivals are told this often, and only each fifth time while the path is calm: each costs the
+CALM_ARRIVALS_TICKS: Final = 6
+"""Arrivals are told this often, and only each sixth time while the path is calm: each costs the
 camera as much as it costs to send a picture."""
 
 CLOCK_REPORTS: Final = 4

@@ -63,7 +63,7 @@ class Pace:
 
 
 PROMPT: Final = Pace(probing=3.3, free=0.55, near=0.11, quiet_s=0.6, silent_s=1.2)
-"""With the arrivals of every packet; on a calm path every 0.3 s, and one of these may be lost."""
+"""With the arrivals of every packet; on a calm path every 0.36 s, and one of these may be lost."""
 
 SLOW: Final = Pace(probing=1.0, free=0.3, near=0.11, quiet_s=1.5, silent_s=3.0)
 """With a report a second."""
