@@ -16,7 +16,7 @@ demo:  ## broker, camera and viewer on this machine (DEMO_SOURCE=film.mp4, DEMO_
 	@scripts/install.sh demo
 	@$(PYTHON) scripts/demo.py
 
-check:  ## lint, types, unit tests on the source and on the built wheel (90 s, no root)
+check:  ## lint, types, unit tests on the source and on the built wheel (under two minutes, no root)
 	@scripts/install.sh check
 	@$(PYTHON) scripts/check.py
 
