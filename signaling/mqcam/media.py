@@ -16,6 +16,7 @@ from aiortc import RTCDtlsTransport
 from mqcam.errors import LocalProtocolError
 from mqcam.flights import Flights
 from mqcam.private import PrivateName
+from mqcam.protocol.bucket import Buckets
 from mqcam.srtp import Sealer
 
 if TYPE_CHECKING:
@@ -98,25 +99,6 @@ class Traffic:
     rtcp_bytes: int = 0
 
 
-class Budget:
-    """A token bucket: what one peer may cost all others."""
-
-    def __init__(self, *, per_s: float, burst: float) -> None:
-        self._per_s = per_s
-        self._burst = burst
-        self._tokens = burst
-        self._filled_at = 0.0
-
-    def spend(self, now: float) -> bool:
-        """Take a token; False if there is none."""
-        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_s)
-        self._filled_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
 def is_rtcp(packet: bytes) -> bool:
     """Tell RTCP from RTP on one port (RFC 5761 section 4)."""
     return len(packet) > 1 and 192 <= packet[1] <= 223  # noqa: PLR2004
@@ -141,7 +123,7 @@ class MediaTransport(RTCDtlsTransport):
         self.unauthentic = 0
         self._sources: set[int] = set()
         self._reporters: set[int] = set()
-        self._budget = Budget(per_s=REPORTS_PER_S, burst=REPORTS_BURST)
+        self._budget = Buckets(burst=REPORTS_BURST, per_s=REPORTS_PER_S, names_max=1)
         self._flights: Flights | None = None
         self._rtp_listeners: tuple[Callable[[bytes, float], None], ...] = ()
         self._rtcp_listeners: tuple[Callable[[bytes, float], None], ...] = ()
@@ -274,7 +256,7 @@ class MediaTransport(RTCDtlsTransport):
 
     def _take_rtcp(self, data: bytes) -> None:
         self.note_authenticated()
-        if not self._budget.spend(self.heard_at):
+        if not self._budget.take("reports", self.heard_at):
             self.excessive += 1
             return
         self.received.rtcp_packets += 1

@@ -128,3 +128,12 @@ class Encoders:
             if is_active:
                 rig.publish(keyframe=is_new or layer in asked, layer=layer, size=9000)
         rig.advance(1 / 30)
+
+
+def watching(rig: Rig) -> Viewer:
+    """Let a viewer watch main, from a keyframe a second ago on."""
+    viewer = Viewer()
+    rig.hub.attach("a", viewer)
+    rig.publish(keyframe=True)
+    rig.advance(1.0)
+    return viewer

@@ -76,11 +76,6 @@ class Star:
         """Let one viewer receive so much; 0 is any."""
         self.order(f"viewer{index} down rate {rate_bps} {queue_ms}")
 
-    def black_viewer(self, index: int, is_black: bool) -> None:
-        """Let nothing pass to and from one viewer, or everything again."""
-        for direction in ("up", "down"):
-            self.order(f"viewer{index} {direction} black {int(is_black)}")
-
     def counts(self) -> dict[str, dict[str, float]]:
         """Return what became of the packets, by ``HOST up`` and ``HOST down``."""
         answer: dict[str, dict[str, float]] = json.loads(self._ask("counts"))

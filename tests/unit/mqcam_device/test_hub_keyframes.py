@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam_device.media import LOW, MAIN
-from support.hubs import Encoders, Rig, Viewer
+from support.hubs import Encoders, Rig, Viewer, watching
 
 if TYPE_CHECKING:
     from mqcam_device.media import AccessUnit
@@ -22,11 +22,7 @@ def rig() -> Rig:
 @pytest.fixture
 def viewer(rig: Rig) -> Viewer:
     """Return a viewer that watches main."""
-    watching = Viewer()
-    rig.hub.attach("a", watching)
-    rig.publish(keyframe=True)
-    rig.advance(1.0)
-    return watching
+    return watching(rig)
 
 
 def test_a_viewer_that_refuses_a_unit_gets_nothing_before_the_next_keyframe(

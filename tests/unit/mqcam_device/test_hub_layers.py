@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mqcam_device.hub import MOVE_TRIES
 from mqcam_device.media import LOW, MAIN
-from support.hubs import Encoders, Rig, Viewer
+from support.hubs import Encoders, Rig, Viewer, watching
 
 MOVE_S = 2.0
 
@@ -23,11 +23,7 @@ def rig() -> Rig:
 @pytest.fixture
 def viewer(rig: Rig) -> Viewer:
     """Return a viewer that watches main."""
-    watching = Viewer()
-    rig.hub.attach("a", watching)
-    rig.publish(keyframe=True)
-    rig.advance(1.0)
-    return watching
+    return watching(rig)
 
 
 def test_a_moving_viewer_goes_on_with_its_layer_until_the_other_one_begins(
