@@ -48,11 +48,16 @@ async def test_neither_agent_nor_capture_child_loads_numpy_while_a_picture_is_wa
     """It is installed here, and would be mapped: picamera2's own may not be disturbed (issue 6)."""
     async with viewer(broker) as client, client.watch(camera.name) as stream:
         await numbers(stream, 3)
-        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in (camera.pid, camera.capture_pid())]
+        maps = [mapped_by(pid) for pid in (camera.pid, camera.capture_pid())]
 
     assert importlib.util.find_spec("numpy") is not None
     assert ["/av/" in each for each in maps] == [True, True]  # what is loaded does show
     assert ["numpy" in each for each in maps] == [False, False]
+
+
+def mapped_by(pid: int) -> str:
+    """Return what files a process has loaded."""
+    return Path(f"/proc/{pid}/maps").read_text()
 
 
 async def test_eight_viewers_share_one_encoder(broker: ShippedBroker, camera: RunningAgent) -> None:
