@@ -55,7 +55,7 @@ class Unruly:
                 if unit.seq == 0:
                     continue
                 layer = "unheard of" if unit.seq == 20 else unit.layer
-                captured_ns = unit.captured_ns + 10_000_000_000
+                captured_ns = unit.captured_ns + 10_000_000_000 + (unit.layer == LOW)
                 self._sink(AccessUnit(unit.data, captured_ns, True, unit.seq * 2, layer))
         except Exception:  # noqa: BLE001 - as if nobody had thought of it
             return
@@ -125,6 +125,7 @@ JUDGED: dict[str, tuple[Callable[[Performance], None], str]] = {
     "codec": (SUITE.test_only_h264_is_announced_with_a_range_of_frame_rates, "h265"),
     "numbers": (SUITE.test_numbers_grow_by_one, "unit 4 follows unit 2"),
     "times": (SUITE.test_times_are_monotonic_and_pictures_young, "after it was handed over"),
+    "moments": (SUITE.test_layers_that_show_one_picture_have_one_time, "a time that main has not"),
     "keyframes": (SUITE.test_a_keyframe_comes_soon_after_its_request, "can_force_keyframe is True"),
     "rate": (SUITE.test_a_changed_bit_rate_is_reached_in_two_seconds, "came in the second second"),
     "pace": (SUITE.test_a_frame_rate_is_a_cap_and_what_is_applied_is_told, "at most 1"),

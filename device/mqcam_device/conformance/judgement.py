@@ -31,6 +31,9 @@ BITRATE_TOLERANCE = 0.2
 SETTLED_AFTER_S, SETTLED_BY_S = 1.0, 2.0
 """Two seconds after a change, the second before has the new rate (issue 6)."""
 
+MAY_LACK = 0.2
+"""How many of a smaller layer's pictures MAIN may lack: encoders leave some out, not the same."""
+
 PICTURES_TO_KEYFRAME = 2
 """A keyframe comes within two frame times of its request (issue 6)."""
 
@@ -122,6 +125,20 @@ def wrong_pace(units: Sequence[AccessUnit], fps: float) -> list[str]:
     found_fps = NS / max(statistics.median(gaps_ns), 1)
     if found_fps > fps * FASTER:
         return [f"there are {found_fps:.1f} pictures per second, at most {fps:g} are announced"]
+    return []
+
+
+def wrong_moments(main: Sequence[AccessUnit], other: Sequence[AccessUnit]) -> list[str]:
+    """Judge that a layer shows pictures of MAIN's, with their times; MAIN may lack a few."""
+    if not main or not other:
+        return ["a layer has no units to compare"]
+    first_ns, last_ns = main[0].captured_ns, main[-1].captured_ns
+    common = [unit for unit in other if first_ns <= unit.captured_ns <= last_ns]
+    moments = {unit.captured_ns for unit in main}
+    strange = [unit for unit in common if unit.captured_ns not in moments]
+    if len(strange) > MAY_LACK * len(common):
+        text = f"of {len(common)} pictures of a layer {len(strange)} have a time that main has not"
+        return [f"{text}, unit {strange[0].seq} the first"]
     return []
 
 

@@ -70,12 +70,21 @@ def started(rig: Rig, sink: Sink, witness: Witness) -> Iterator[VideoSource]:
         source.stop(STOP_S)
 
 
-def brief_look(rig: Rig) -> None:
-    """Start a source, see a few of its pictures, and stop it."""
+def brief_look(rig: Rig) -> bool:
+    """Start a source, see a few of its pictures, and stop it; False if none came."""
     witness = Witness()
     with started(rig, witness.take, witness) as source:
         source.resume()
-        witness.wait_for_more(2, MAIN, UNIT_S)
+        return witness.wait_for_more(2, MAIN, UNIT_S)
+
+
+def start_or_refusal(source: VideoSource, witness: Witness) -> str:
+    """Start a source; return the sentence with which it refused, empty if it did not."""
+    try:
+        source.start(witness.take, witness.hear)
+    except SourceError as error:
+        return str(error)
+    return ""
 
 
 def snapshot_or_refusal(source: VideoSource, timeout_s: float) -> bytes | str:

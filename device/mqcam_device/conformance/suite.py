@@ -23,6 +23,7 @@ from mqcam_device.conformance.scene import (
     opened,
     seconds_of,
     snapshot_or_refusal,
+    start_or_refusal,
     started,
 )
 from mqcam_device.conformance.witness import Witness
@@ -125,6 +126,12 @@ class SourceConformance:
             stretch = performance.first_stretch(layer.name)
             require_none(judgement.wrong_times(stretch, layer))
 
+    def test_layers_that_show_one_picture_have_one_time(self, performance: Performance) -> None:
+        main = [each.unit for each in performance.first_stretch(MAIN)]
+        for layer in performance.info.smaller:
+            units = [each.unit for each in performance.first_stretch(layer.name)]
+            require_none(judgement.wrong_moments(main, units))
+
     def test_a_keyframe_comes_soon_after_its_request(self, performance: Performance) -> None:
         promised = performance.keyframe_promised
         require(
@@ -204,13 +211,25 @@ class SourceConformance:
         require(performance.is_stopped_again, "the second stop says that the source hangs")
         require(performance.units_after_stop == 0, "units came after stop")
 
+    def test_what_is_not_there_is_refused_with_a_sentence(self, rig: Rig) -> None:
+        for fault in (fault for fault in rig.faults if fault is Fault.VANISH):
+            source, witness = rig.make(), Witness()
+            rig.strike(fault)
+            try:
+                refusal = start_or_refusal(source, witness)
+            finally:
+                source.stop(STOP_S)
+                rig.heal()
+            require(bool(refusal), "a source started although there was nothing to open")
+        require(brief_look(rig), "no unit came from a source that was made after the fault healed")
+
     def test_stopping_before_the_start_is_harmless(self, rig: Rig) -> None:
         require(rig.make().stop(STOP_S), "stop says that a source which was not started hangs")
 
     def test_a_new_one_starts_after_the_old_and_nothing_is_left(self, rig: Rig) -> None:
         brief_look(rig)  # what is loaded once may stay
         before = open_things()
-        brief_look(rig)
+        require(brief_look(rig), "no unit came from the second source")
         left = new_leftovers(before)
         require(not left, f"left after stop: {', '.join(left)}")
 

@@ -49,6 +49,7 @@ def test_units_that_keep_the_contract_are_right() -> None:
         *judgement.wrong_numbers(units),
         *judgement.wrong_times(arrivals, LAYER),
         *judgement.wrong_pictures(units),
+        *judgement.wrong_moments(units, units),
     ]
     assert found == []
 
@@ -98,6 +99,14 @@ def test_times_must_grow_by_a_microsecond() -> None:
     units[3] = replace(units[3], captured_ns=units[2].captured_ns + 999)
     (found,) = judgement.wrong_times(arrivals_of(units, 50_000_000), LAYER)
     assert found == "unit 3 was taken no later than the one before"
+
+
+def test_layers_must_agree_on_when_a_picture_was_taken() -> None:
+    units = units_of()
+    assert judgement.wrong_moments(units, units[1::2]) == []
+    later = [replace(unit, captured_ns=unit.captured_ns + 1) for unit in units[1:4]]
+    (found,) = judgement.wrong_moments(units, later)
+    assert "of 3 pictures of a layer 3 have a time that main has not, unit 1 the first" in found
 
 
 def test_more_pictures_than_announced_are_wrong() -> None:
