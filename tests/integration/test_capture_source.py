@@ -120,6 +120,19 @@ def test_a_failing_source_says_so_and_gives_back_what_it_took(
     assert raw.is_closed
 
 
+def test_a_source_that_cannot_be_encoded_gives_back_what_it_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(**_: object) -> str:
+        raise SourceError("encoder", "libx264 refuses this")
+
+    monkeypatch.setattr("mqcam_device.sources.encoded.probe_profile_level_id", refuse)
+    raw = Brittle()
+    with pytest.raises(SourceError, match="refuses this"):
+        EncodedSource(raw, SMALL).start(Units().put, lambda *_: None)
+    assert raw.is_closed
+
+
 def test_stopping_is_bounded_when_the_sink_blocks() -> None:
     """Whoever owns the process learns that the thread hangs, instead of hanging too."""
     release, entered = threading.Event(), threading.Event()

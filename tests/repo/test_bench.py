@@ -130,6 +130,23 @@ def test_the_page_explains_every_measurement(monkeypatch: pytest.MonkeyPatch) ->
     assert [name for name in names if f"`{name}`" not in page] == []
 
 
+@pytest.mark.parametrize(
+    ("sizes", "settled_s"),
+    [
+        ([1000] * 60, 0.0),  # 240 kbit/s from the start
+        ([3000] * 15 + [1000] * 60, 29 / 30),  # one large picture in 15 is 13 % too much
+        ([1000] * 60 + [2000] * 15, 75 / 30 + 1 / 30),
+    ],
+)
+def test_a_rate_has_settled_when_it_stays_within_a_fifth(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int], settled_s: float
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    encode_line = importlib.import_module("bench.encode")
+
+    assert encode_line.settling_s(sizes, 240_000) == pytest.approx(settled_s)
+
+
 def test_forged_offers_are_as_large_as_said_and_wrong_in_nothing_but_their_signer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

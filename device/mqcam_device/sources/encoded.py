@@ -101,15 +101,11 @@ class EncodedSource:
         """Open the source, paused; raises SourceError."""
         self._delivery, self._on_state = Delivery(sink, on_state), on_state
         raw_info = self._raw.open()
-        info = self._describe(
-            raw_info,
-            profile_level_id=probe_profile_level_id(
-                width=raw_info.width,
-                height=raw_info.height,
-                fps=raw_info.fps_max,
-                max_bitrate_bps=self._settings.max_bitrate_bps,
-            ),
-        )
+        try:
+            info = self._announce(raw_info)
+        except BaseException:
+            self._raw.close()  # there will be no thread that does
+            raise
         rates_bps = {MAIN: self._settings.bitrate_bps, LOW: LOW_BITRATE_BPS}
         self._layers = {
             layer.name: EncodedLayer(
@@ -193,6 +189,16 @@ class EncodedSource:
                 setattr(wishes, name, value)
             self._changed.notify_all()
             return True
+
+    def _announce(self, raw_info: RawInfo) -> StreamInfo:
+        """Return what will be delivered; raises SourceError when it cannot be encoded."""
+        profile_level_id = probe_profile_level_id(
+            width=raw_info.width,
+            height=raw_info.height,
+            fps=raw_info.fps_max,
+            max_bitrate_bps=self._settings.max_bitrate_bps,
+        )
+        return self._describe(raw_info, profile_level_id=profile_level_id)
 
     def _describe(self, raw: RawInfo, *, profile_level_id: str) -> StreamInfo:
         ceiling_bps = self._settings.max_bitrate_bps
