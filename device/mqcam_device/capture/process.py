@@ -217,7 +217,10 @@ class CaptureProcess:
         if verdict.step is Step.PING:
             self._ping()
         elif verdict.step is Step.REOPEN and self._ladder.takes_reopening(self._now()):
-            self._reopen(verdict.why)
+            self._reopen(verdict)
+        elif verdict.layer:
+            logger.warning("layer does not come", extra=fields(layer=verdict.layer))
+            self._watchdog.give_up(verdict.layer)
         else:
             self._give_up(verdict.why)
 
@@ -226,12 +229,12 @@ class CaptureProcess:
         within_s = self._timings.answer_s
         self._send(wire.Ask(number=_PING_NUMBER, verb=wire.PING, args={}, within_s=within_s))
 
-    def _reopen(self, why: str) -> None:
+    def _reopen(self, verdict: Verdict) -> None:
         """Let the child open its camera anew, and ask whether it hears: a frozen one does not."""
         self.reopens += 1
-        logger.warning("camera reopened", extra=fields(reason=why))
-        self._tell(SourceState.STALLED, RESTARTING + why)
-        self._watchdog.note_reopen(self._now())
+        logger.warning("camera reopened", extra=fields(reason=verdict.why, layer=verdict.layer))
+        self._tell(SourceState.STALLED, RESTARTING + verdict.why)
+        self._watchdog.note_reopen(self._now(), verdict.layer)
         self._send(wire.Reopen())
         self._ping()
 
@@ -269,12 +272,14 @@ class CaptureProcess:
         if self._trouble:
             return
         now = self._now()
-        unit.seq += self._seq_base[unit.layer]
-        self._seq_next[unit.layer] = unit.seq + 1
         self._ladder.note_unit(now)
         if not self._watchdog.note_unit(unit.layer, now):
             self._give_up("the camera delivers far more pictures than it announced")
             return
+        unit.seq += self._seq_base[unit.layer]
+        self._seq_next[unit.layer] = unit.seq + 1
+        if unit.keyframe:
+            self._woken.set()  # the next picture of a layer is due sooner than its first was
         if self._state is not SourceState.RUNNING and self._watchdog.has_started:
             self._tell(SourceState.RUNNING, "")
         self._on_unit(unit)

@@ -29,7 +29,7 @@ class CaptureTimings:
     kill_s: float = 5.0
     stall_s: float = 1.0
     stall_frames: float = 4.0
-    first_unit_s: float = 2.0
+    first_unit_s: float = 3.0
     patience_s: float = 15.0
     reopen_s: float = 3.0
     ping_every_s: float = 10.0

@@ -29,14 +29,19 @@ class Step(Enum):
     PING = "ask it for a sign of life"
     REOPEN = "let it open its camera anew"
     REPLACE = "kill it and start another"
+    LEAVE = "wait no longer for one of its layers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A step, and why in half a sentence for a person."""
+    """A step, and why in half a sentence for a person.
+
+    ``layer`` is the one that is silent while others are not: no reason to replace the child.
+    """
 
     step: Step
     why: str = ""
+    layer: str = ""
 
 
 @dataclass(slots=True)
@@ -64,6 +69,7 @@ class Watchdog:
     _layers: dict[str, _Layer] = field(default_factory=dict)
     _announced: dict[str, LayerInfo] = field(default_factory=dict)
     _can_force_keyframe: bool = True
+    _in_vain: set[str] = field(default_factory=set)
     _spate: _Spate = field(default_factory=_Spate)
     _reopened_at: float | None = None
     _reopen_s: float = 0.0
@@ -98,8 +104,7 @@ class Watchdog:
         self._excused_at = None
         if not self.is_expecting:
             self._reopened_at = None
-        for layer in self._layers.values():
-            layer.since, layer.unit_at = now, None
+        self._expect_first_units(now)
 
     def note_excuse(self, now: float) -> None:
         """Note that the source says itself that it stalled, and is at work on it."""
@@ -110,6 +115,7 @@ class Watchdog:
         layer = self._layers.get(name)
         if layer is not None:
             layer.unit_at = now
+        self._in_vain.discard(name)
         if self._reopened_at is not None:
             self._reopened_at = None
             for other in self._layers.values():
@@ -131,14 +137,20 @@ class Watchdog:
             return Verdict(step=Step.REPLACE, why=f"the camera has hung for {busy_s:.0f} s")
         return None
 
-    def note_reopen(self, now: float) -> None:
-        """Note that the child was told to open its camera anew.
+    def note_reopen(self, now: float, layer: str = "") -> None:
+        """Note that the child was told to open its camera anew, perhaps for one layer only.
 
         A source that excused itself is one that takes its time to open.
         """
+        self._in_vain |= {layer} - {""}
         is_slow = self._excused_at is not None
         self._reopened_at, self._excused_at = now, None
         self._reopen_s = self.timings.hello_s if is_slow else self.timings.reopen_s
+        self._expect_first_units(now)
+
+    def give_up(self, layer: str) -> None:
+        """Watch a layer no longer that does not come although others do, until it is woken."""
+        self._layers.pop(layer, None)
 
     @property
     def is_expecting(self) -> bool:
@@ -185,9 +197,18 @@ class Watchdog:
             limit_s = self._limit_s(name, is_first=layer.unit_at is None)
             if self._excused_at is not None:
                 since, limit_s = max(self._excused_at, layer.since), self.timings.patience_s
-            verdict = Verdict(step=Step.REOPEN, why=f"no picture for {limit_s:.1f} s")
+            # Layers that fall silent together do so within a frame or two.
+            later = since + limit_s / 2
+            is_alone = any((other.unit_at or 0.0) > later for other in self._layers.values())
+            why = f"no picture for {round(limit_s, 1):g} s"
+            step = Step.LEAVE if is_alone and name in self._in_vain else Step.REOPEN
+            verdict = Verdict(step=step, why=why, layer=name if is_alone else "")
             found.append((since + limit_s, verdict))
         return found
+
+    def _expect_first_units(self, now: float) -> None:
+        for layer in self._layers.values():
+            layer.since, layer.unit_at = now, None
 
     def _limit_s(self, name: str, *, is_first: bool) -> float:
         timings = self.timings
