@@ -21,10 +21,11 @@ MAX_WAITING = 4
 class Frame:
     """One decoded picture.
 
-    ``picture`` is PyAV's frame: ``picture.to_ndarray(format="bgr24")`` gives OpenCV's array.
-    It is as the camera encoded it; ``rotation`` is how far it is to be turned clockwise for it to
-    stand upright: 0, 90, 180 or 270 degrees (``mqcam_viewer.upright`` does it). Times are seconds of this process' monotonic clock; ``captured_at`` is None until the clocks
-    of camera and viewer have been compared.
+    ``picture`` is PyAV's frame as the camera encoded it, and ``rotation`` how many degrees it is
+    to be turned clockwise for it to stand upright: 0, 90, 180 or 270. ``upright(frame.picture,
+    frame.rotation).to_ndarray(format="bgr24")`` gives OpenCV's array. Times are seconds of this
+    process' monotonic clock; ``captured_at`` is None until the clocks of camera and viewer have
+    been compared.
     """
 
     picture: av.VideoFrame
