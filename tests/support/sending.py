@@ -107,7 +107,9 @@ class Wire:
 
 @contextlib.asynccontextmanager
 async def sending(
-    camera: Connection, on_keyframe_wanted: Callable[[float], None] = lambda _: None
+    camera: Connection,
+    on_keyframe_wanted: Callable[[float], None] = lambda _: None,
+    rotation: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[MediaEgress]:
     """Run a camera's way out on a connection that stands."""
     egress = MediaEgress(
@@ -118,6 +120,7 @@ async def sending(
         report_clock=SteadyClock(),
         path=PathRate(start_bps=1_000_000, ceiling_bps=4_000_000, now=0.0),
         bitrate_bps=lambda: 1_000_000,
+        rotation=rotation,
         on_keyframe_wanted=on_keyframe_wanted,
     )
     egress.start()

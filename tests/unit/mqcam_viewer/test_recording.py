@@ -152,14 +152,18 @@ def test_a_camera_that_was_turned_meanwhile_begins_another_file(tmp_path: Path) 
     assert [play(path).rotation for path in recording.paths] == [0, 90]
 
 
-def test_a_turned_picture_lies_at_the_origin_of_the_track() -> None:
+@pytest.mark.parametrize(
+    ("rotation", "first", "last"), [(90, (240, 0), (0, 320)), (270, (0, 320), (240, 0))]
+)
+def test_a_turned_picture_lies_at_the_origin_of_the_track(
+    rotation: int, first: tuple[int, int], last: tuple[int, int]
+) -> None:
     """Corner by corner, as ISO/IEC 14496-12 multiplies: (x, y, 1) times the matrix."""
-    for rotation, first, last in ((90, (240, 0), (0, 320)), (270, (0, 320), (240, 0))):
-        a, b, _, c, d, _, x, y, _ = (
-            each / 65_536 for each in struct.unpack("!9i", matrix(rotation, 320, 240))
-        )
-        assert (x, y) == first
-        assert (320 * a + 240 * c + x, 320 * b + 240 * d + y) == last
+    values = [each / 65_536 for each in struct.unpack("!9i", matrix(rotation, 320, 240))]
+    a, b, _, c, d, _, x, y, _ = values
+
+    assert (x, y) == first
+    assert (320 * a + 240 * c + x, 320 * b + 240 * d + y) == last
 
 
 def test_a_gap_is_as_long_in_the_file_as_it_was(tmp_path: Path) -> None:
