@@ -57,6 +57,8 @@ def upright(picture: av.VideoFrame, rotation: int) -> av.VideoFrame:
         return picture
     is_full = picture.color_range == ColorRange.JPEG
     graph = Graph()
+    if hasattr(graph, "threads"):  # not in PyAV 14
+        graph.threads = 1
     source = graph.add(
         "buffer",
         f"video_size={picture.width}x{picture.height}:pix_fmt={picture.format.name}"
