@@ -206,19 +206,28 @@ async def test_a_quiet_child_is_asked_and_kept(tmp_path: Path) -> None:
     assert len(camera.states) == 3
 
 
-async def test_a_source_at_work_on_its_own_stall_is_told_and_reopened_late(
+async def test_a_network_camera_that_reconnects_is_told_and_reopened_late(
     tmp_path: Path,
 ) -> None:
     timings = replace(QUICK, patience_s=1.7)
-    async with running(tmp_path, timings) as camera:
+    async with running(tmp_path, timings, replace(SMALL, kind="rtsp")) as camera:
         camera.faults.cause("hush")
         silent_s = await camera.recover()
         assert 1.6 < silent_s < RECOVERED_S
         assert camera.process.respawns == 0
     assert camera.texts(SourceState.STALLED) == [
         "the network camera is away: trying again",
-        "camera restarting: no picture for 1.7 s",
+        "camera restarting: the network camera is away: trying again",
     ]
+
+
+async def test_a_camera_that_says_that_it_stalled_is_reopened_as_soon_as_another(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, SHIPPED) as camera:
+        camera.faults.cause("hush")
+        assert await camera.recover() < RECOVERED_S / 2
+        assert camera.process.respawns == 0
 
 
 async def test_a_silent_layer_is_cured_while_the_other_goes_on(tmp_path: Path) -> None:

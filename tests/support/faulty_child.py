@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,7 +170,9 @@ def main(folder: str, descriptor: str) -> int:
     make, faults = selection.make_source, Faults(Path(folder))
 
     def make_faulty(settings: SourceSettings) -> VideoSource:
-        return FaultySource(make(settings), faults, int(descriptor), dict(settings.controls))
+        # A network camera is whatever is called one: what differs is how patient the agent is.
+        source = make(replace(settings, kind="pattern") if settings.kind == "rtsp" else settings)
+        return FaultySource(source, faults, int(descriptor), dict(settings.controls))
 
     selection.make_source = make_faulty
     return capture.main([descriptor])

@@ -12,7 +12,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mqcam.errors import SourceError
 from mqcam.log import fields
@@ -37,6 +37,9 @@ OnState = Callable[[SourceState, StreamInfo | None, str], None]
 
 RESTARTING = "camera restarting: "
 """How a sentence begins that viewers read while the picture is about to come back."""
+
+_AT_WORK: Final = frozenset({"rtsp"})
+"""Kinds of sources that reconnect by themselves, which takes longer than a camera's restart."""
 
 _PING_NUMBER = 0
 _DROPS_TOLD_EVERY_S = 10.0
@@ -82,6 +85,7 @@ class CaptureProcess:
         self._info: StreamInfo | None = None
         self._state: SourceState | None = None
         self._source_error = ""
+        self._source_text = ""
         self._trouble = ""
         self._dropped = 0
         self._drops_told_at = float("-inf")
@@ -173,7 +177,7 @@ class CaptureProcess:
 
     async def _live(self) -> str:
         """Run one child to its end; returns why it ended, for a person."""
-        self._source_error = self._trouble = ""
+        self._source_error = self._source_text = self._trouble = ""
         self._watchdog = Watchdog(timings=self._timings, began_at=self._now())
         self._watchdog.begin(name for name, wish in self._wishes.items() if wish.active)
         self._seq_base.update(self._seq_next)
@@ -232,8 +236,9 @@ class CaptureProcess:
     def _reopen(self, verdict: Verdict) -> None:
         """Let the child open its camera anew, and ask whether it hears: a frozen one does not."""
         self.reopens += 1
-        logger.warning("camera reopened", extra=fields(reason=verdict.why, layer=verdict.layer))
-        self._tell(SourceState.STALLED, RESTARTING + verdict.why)
+        why = self._source_text or verdict.why
+        logger.warning("camera reopened", extra=fields(reason=why, layer=verdict.layer))
+        self._tell(SourceState.STALLED, RESTARTING + why)
         self._watchdog.note_reopen(self._now(), verdict.layer)
         self._send(wire.Reopen())
         self._ping()
@@ -281,11 +286,12 @@ class CaptureProcess:
         if unit.keyframe:
             self._woken.set()  # the next picture of a layer is due sooner than its first was
         if self._state is not SourceState.RUNNING and self._watchdog.has_started:
-            self._tell(SourceState.RUNNING, "")
+            self._tell(SourceState.RUNNING, self._source_text)
         self._on_unit(unit)
 
     def _take_state(self, message: wire.State) -> None:
         self._info = message.info or self._info
+        self._source_text = message.text
         if message.state is SourceState.FAILED:
             self._source_error = message.text or "the source failed"
             if self._child is not None:
@@ -293,8 +299,9 @@ class CaptureProcess:
         elif message.state is SourceState.RUNNING:
             self._take_running()
         else:
-            if message.state is SourceState.STALLED:
+            if self._settings.kind in _AT_WORK:
                 self._watchdog.note_excuse(self._now())
+                self._woken.set()
             self._tell(message.state, message.text)
 
     def _take_running(self) -> None:
@@ -303,7 +310,7 @@ class CaptureProcess:
         self._watchdog.note_running(self._info, self._now())
         self._woken.set()
         if not (was_troubled and self._watchdog.is_expecting):
-            self._tell(SourceState.RUNNING, "")
+            self._tell(SourceState.RUNNING, self._source_text)
 
     def _take_reply(self, reply: wire.Reply) -> None:
         if reply.number != _PING_NUMBER:
