@@ -137,6 +137,7 @@ async def test_a_stalled_camera_is_opened_anew_in_the_same_child(tmp_path: Path)
         (("hang-start", "stall"), "the camera did not come back within 1.8 s"),
         (("garbage",), "claims"),
         (("exit",), "ended with exit code 9"),
+        (("nonsense",), "ended with exit code 6"),
         (("spew",), "far more pictures than it announced"),
     ],
 )
@@ -268,6 +269,16 @@ async def test_a_camera_that_vanishes_is_told_and_found_again(tmp_path: Path) ->
         camera.faults.end("vanish")
         await camera.until_state(SourceState.RUNNING)
         assert camera.texts(SourceState.STARTING) == [""]
+
+
+async def test_who_comes_to_look_need_not_wait_for_the_next_try(tmp_path: Path) -> None:
+    timings = replace(QUICK, source_retry_s=(DEADLINE_S * 10,), eager_s=0.2)
+    faults = Faults(tmp_path)
+    faults.cause("vanish")
+    async with running(tmp_path, timings, active=False) as camera:
+        await camera.until_state(SourceState.FAILED)
+        camera.process.set_active(MAIN, True)
+        await camera.until_units(1)
 
 
 async def test_rates_and_layers_are_kept_when_a_camera_is_reopened(tmp_path: Path) -> None:

@@ -96,14 +96,14 @@ class FaultySource:
         self._on_state = on_state
 
         def take(unit: AccessUnit) -> None:
-            if self._is_heard(unit.layer):
+            if self._is_heard(sink, unit.layer):
                 sink(unit)
             if self._faults.takes("spew"):
                 threading.Thread(target=self._spew, args=(sink, unit), daemon=True).start()
 
         return self._source.start(take, on_state)
 
-    def _is_heard(self, layer: str) -> bool:
+    def _is_heard(self, sink: Sink, layer: str) -> bool:
         for name, layers in {"stall": {MAIN, "low"}, "stall-low": {"low"}}.items():
             if self._faults.takes(name):
                 self._silent |= layers
@@ -114,6 +114,8 @@ class FaultySource:
             sys.exit()  # of the source's thread, without a word
         if self._faults.takes("exit"):
             os._exit(9)
+        if self._faults.takes("nonsense"):
+            sink(AccessUnit(b"", -1, False, 0))  # a time that cannot be written down
         if self._faults.takes("garbage"):
             os.write(self._descriptor, b"\xff" * 1000)
         return layer not in self._silent

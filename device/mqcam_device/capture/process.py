@@ -93,6 +93,7 @@ class CaptureProcess:
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
         self._is_running = False
+        self._is_wanted = False
         self.respawns = 0
         self.reopens = 0
 
@@ -111,9 +112,7 @@ class CaptureProcess:
                 reason = await self._live()
                 if self._stopping.is_set():
                     break
-                pause_s = self._tell_end(reason)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause_s)
+                await self._pause(self._tell_end(reason))
                 self.respawns += 1
         finally:
             self._ended.set()
@@ -123,6 +122,7 @@ class CaptureProcess:
     def set_active(self, layer: str, active: bool) -> None:
         """Encode a layer or rest it; the first unit of an activated layer is a keyframe."""
         self._wishes[layer].active = active
+        self._is_wanted = self._is_wanted or active
         self._watchdog.set_active(layer, active, self._now())
         self._woken.set()
         self._send(wire.Activate(active=active, layer=layer))
@@ -174,6 +174,18 @@ class CaptureProcess:
     def _remember(self, controls: Mapping[str, ControlValue]) -> None:
         merged = {**dict(self._settings.controls), **controls}
         self._settings = replace(self._settings, controls=tuple(merged.items()))
+
+    async def _pause(self, pause_s: float) -> None:
+        """Wait before the next child; who comes to look meanwhile need not wait for long."""
+        begun_at, self._is_wanted = self._now(), False
+        while not self._stopping.is_set():
+            whole_s = min(pause_s, self._timings.eager_s) if self._is_wanted else pause_s
+            rest_s = begun_at + whole_s - self._now()
+            if rest_s <= 0:
+                return
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), rest_s)
 
     async def _live(self) -> str:
         """Run one child to its end; returns why it ended, for a person."""

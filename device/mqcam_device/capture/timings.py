@@ -21,7 +21,8 @@ class CaptureTimings:
 
     After ``healthy_s`` of pictures a fault is the first again, after ``calm_s`` without one too.
     ``respawn_s`` are the pauses before the next child after so many faults in a row,
-    ``source_retry_s`` those after a camera that says why it cannot run.
+    ``source_retry_s`` those after a camera that says why it cannot run; of either, ``eager_s`` is
+    all that somebody waits who comes to look meanwhile.
     """
 
     hello_s: float = 10.0
@@ -40,3 +41,4 @@ class CaptureTimings:
     reopens: int = 5
     respawn_s: tuple[float, ...] = (0.2, 1.0, 2.0, 5.0, 10.0, 60.0)
     source_retry_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0)
+    eager_s: float = 1.0
