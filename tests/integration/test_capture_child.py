@@ -1,4 +1,7 @@
-"""The real capture child on one end of a socketpair, the test on the other."""
+"""The real capture child on one end of a socketpair, the test on the other.
+
+It is long because all that one can say to a child is said here, by one and the same half of a link.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A capture child whose source breaks in every way that cameras break, and how soon it is back."""
+"""A capture child whose source breaks in every way that cameras break, and how soon it is back.
+
+It is long because each of these ways is a test, and all have one camera in common.
+"""
 
 from __future__ import annotations
 
@@ -135,6 +138,7 @@ async def test_a_stalled_camera_is_opened_anew_in_the_same_child(tmp_path: Path)
         (("hang-stop", "stall"), "the camera hung and could not be stopped"),
         (("refuse-stop", "stall"), "the camera hung and could not be stopped"),
         (("hang-start", "stall"), "the camera did not come back within 1.8 s"),
+        (("stay-silent", "stall"), "the camera did not come back within 1"),
         (("garbage",), "claims"),
         (("exit",), "ended with exit code 9"),
         (("nonsense",), "ended with exit code 6"),
@@ -144,7 +148,7 @@ async def test_a_stalled_camera_is_opened_anew_in_the_same_child(tmp_path: Path)
 async def test_a_child_that_cannot_be_cured_is_replaced(
     tmp_path: Path, faults: tuple[str, ...], why: str
 ) -> None:
-    timings = replace(QUICK, reopen_s=1.8)
+    timings = replace(QUICK, open_s=1.8)
     async with running(tmp_path, timings) as camera:
         former = camera.process.pid
         for fault in faults:

@@ -93,6 +93,8 @@ class FaultySource:
             raise SourceError("camera", "is not plugged in")
         if self._faults.takes("hang-start"):
             time.sleep(FOREVER_S)
+        if self._faults.takes("stay-silent"):
+            self._silent |= {MAIN, "low"}
         self._on_state = on_state
 
         def take(unit: AccessUnit) -> None:

@@ -72,7 +72,8 @@ class Watchdog:
     _in_vain: set[str] = field(default_factory=set)
     _spate: _Spate = field(default_factory=_Spate)
     _reopened_at: float | None = None
-    _reopen_s: float = 0.0
+    _back_at: float = 0.0
+    _is_slow: bool = False
     _excused_at: float | None = None
     _pinged_at: float | None = None
     _ping_due_at: float = 0.0
@@ -104,6 +105,10 @@ class Watchdog:
         self._excused_at = None
         if not self.is_expecting:
             self._reopened_at = None
+        elif self._reopened_at is not None and not self._is_slow:
+            longest_s = max(self._limit_s(name, is_first=False) for name in self._awaited)
+            settled_at = now + max(self.timings.settle_s, longest_s)
+            self._back_at = min(self._reopened_at + self.timings.reopen_s, settled_at)
         self._expect_first_units(now)
 
     def note_excuse(self, now: float) -> None:
@@ -143,9 +148,9 @@ class Watchdog:
         A source that excused itself is one that takes its time to open.
         """
         self._in_vain |= {layer} - {""}
-        is_slow = self._excused_at is not None
+        self._is_slow = self._excused_at is not None
         self._reopened_at, self._excused_at = now, None
-        self._reopen_s = self.timings.hello_s if is_slow else self.timings.reopen_s
+        self._back_at = now + (self.timings.hello_s if self._is_slow else self.timings.open_s)
         self._expect_first_units(now)
 
     def give_up(self, layer: str) -> None:
@@ -155,7 +160,11 @@ class Watchdog:
     @property
     def is_expecting(self) -> bool:
         """Tell whether pictures should come: somebody looks at a layer that there is."""
-        return any(name in self._announced for name in self._layers)
+        return bool(self._awaited)
+
+    @property
+    def _awaited(self) -> list[str]:
+        return [name for name in self._layers if name in self._announced]
 
     def due_at(self) -> float:
         """Return when to check next."""
@@ -179,8 +188,9 @@ class Watchdog:
             why = f"the capture child did not start within {timings.hello_s:g} s"
             return [*found, (self.began_at + timings.hello_s, Verdict(step=Step.REPLACE, why=why))]
         if self._reopened_at is not None:
-            why = f"the camera did not come back within {self._reopen_s:g} s"
-            found.append((self._reopened_at + self._reopen_s, Verdict(step=Step.REPLACE, why=why)))
+            away_s = round(self._back_at - self._reopened_at, 1)
+            why = f"the camera did not come back within {away_s:g} s"
+            found.append((self._back_at, Verdict(step=Step.REPLACE, why=why)))
         else:
             found += self._silences()
         if self._pinged_at is None:
@@ -190,9 +200,8 @@ class Watchdog:
     def _silences(self) -> list[tuple[float, Verdict]]:
         """Return when each active layer will have been silent for too long."""
         found = []
-        for name, layer in self._layers.items():
-            if name not in self._announced:
-                continue
+        for name in self._awaited:
+            layer = self._layers[name]
             since = layer.since if layer.unit_at is None else layer.unit_at
             limit_s = self._limit_s(name, is_first=layer.unit_at is None)
             if self._excused_at is not None:
