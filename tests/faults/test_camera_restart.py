@@ -120,6 +120,7 @@ async def test_a_killed_child_is_told_and_comes_back_in_the_same_session(tmp_pat
         await watcher.until(lambda: watcher.said[-1] == ("running", ""))
         assert await watcher.session() == session
         assert watcher.stream.reconnects == 0
+        assert camera.ask("status")["restarts"] == 1
     why = "camera restarting: the capture child was killed by signal 9"
     assert watcher.said[-2:] == [("stalled", why), ("running", "")]
 

@@ -202,6 +202,13 @@ async def test_a_camera_that_hangs_in_a_call_is_replaced_although_pictures_come(
     assert "the camera has hung for" in camera.texts(SourceState.STALLED)[0]
 
 
+async def test_an_agent_that_was_held_up_itself_does_not_blame_the_camera(tmp_path: Path) -> None:
+    async with running(tmp_path, SHIPPED) as camera:
+        time.sleep(2.5)  # noqa: ASYNC251 - the whole agent stands still
+        await camera.until_units(10)
+        assert (camera.process.reopens, camera.process.respawns) == (0, 0)
+
+
 async def test_a_quiet_child_is_asked_and_kept(tmp_path: Path) -> None:
     timings = replace(QUICK, ping_every_s=0.05, answer_s=5.0)
     async with running(tmp_path, timings, active=False) as camera:

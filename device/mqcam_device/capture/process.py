@@ -102,6 +102,11 @@ class CaptureProcess:
         """The running child's process id."""
         return self._child.pid if self._child else None
 
+    @property
+    def restarts(self) -> int:
+        """How often the camera had to be opened anew, in the same child or another."""
+        return self.reopens + self.respawns
+
     async def run(self) -> None:
         """Keep a child running until `stop` or cancellation."""
         self._is_running = True

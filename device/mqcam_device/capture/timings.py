@@ -33,7 +33,7 @@ class CaptureTimings:
     stall_frames: float = 4.0
     first_unit_s: float = 3.0
     patience_s: float = 15.0
-    open_s: float = 2.2
+    open_s: float = 2.0
     settle_s: float = 1.5
     reopen_s: float = 3.0
     ping_every_s: float = 10.0
