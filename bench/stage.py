@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from support.agent import RunningAgent
 
-from bench import ROOT
+from bench.capturing import CHILD
 from bench.picture import SOURCE, agent_settings
 from bench.programs import READY, expect, program, tell
 from bench.stock_viewer import Line
+from bench.wrapped_child import STALL
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -32,8 +33,6 @@ CAMERA = "bench"
 VIEWER = "laptop"
 AUDIENCE = "audience"
 FORGER = "forger"
-SHIPPED_AGENT = ("-m", "mqcam_device.cli")
-STALLING_AGENT = ("-P", str(ROOT / "bench/wrapped_agent.py"), "--stalling")
 LIAR = """
 user {name}
 topic write {namespace}/v1/#
@@ -121,10 +120,12 @@ class Stage:
         ``ice`` is what its configuration says about servers. ``can_stall`` lets its camera stall
         when the capture child gets SIGUSR1.
         """
-        settings = agent_settings(source)
-        program = STALLING_AGENT if can_stall else SHIPPED_AGENT
         with RunningAgent(
-            self._broker, name=name, settings=settings, ice=ice, program=program
+            self._broker,
+            name=name,
+            settings=agent_settings(source),
+            ice=ice,
+            child=(*CHILD, STALL) if can_stall else None,
         ) as agent:
             yield agent
 

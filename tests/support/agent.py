@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mqcam_device.control import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from types import TracebackType
 
     from support.broker import ShippedBroker
@@ -32,6 +32,9 @@ POLL_S = 0.02
 SMALL = "video: {size: 640x360, fps: 30, bitrate_bps: 800000}\n"
 """Settings of a picture big enough for its marker, small enough for many viewers on two cores."""
 
+ASKEW = "video: {size: 640x360, fps: 30, bitrate_bps: 800000, rotation: 90}\n"
+"""The same of a camera whose picture viewers turn."""
+
 
 WITH_CLOCK = (
     "import sys; from mqcam_device import wallclock; "
@@ -39,6 +42,13 @@ WITH_CLOCK = (
     "from mqcam_device.cli import main; sys.exit(main(sys.argv[1:]))"
 )
 """The command on a machine whose clock is as a test wants it."""
+
+WITH_CHILD = (
+    "import functools, sys; from mqcam_device import app; "
+    "app.CaptureProcess = functools.partial(app.CaptureProcess, program={program!r}); "
+    "from mqcam_device.cli import main; sys.exit(main(sys.argv[1:]))"
+)
+"""The command with another capture child, one that breaks when told to."""
 
 
 class RunningAgent:
@@ -53,7 +63,7 @@ class RunningAgent:
         is_loopback: bool = True,
         ice: str = "",
         has_clock: bool | None = None,
-        program: Sequence[str] = ("-m", "mqcam_device.cli"),
+        child: tuple[str, ...] | None = None,
     ) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"mqcam-{name}-"))
@@ -67,8 +77,11 @@ class RunningAgent:
             f"ice: {{loopback: {str(is_loopback).lower()}{ice and ', '}{ice}}}\n{settings}",
             encoding="utf-8",
         )
+        program = ["-m", "mqcam_device.cli"]
         if has_clock is not None:
             program = ["-c", WITH_CLOCK.format(clock=has_clock)]
+        if child is not None:
+            program = ["-c", WITH_CHILD.format(program=child)]
         self._command = [sys.executable, *program, "run", "--config", str(self.config)]
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -40,6 +40,7 @@ SLACK_S = 0.5
 BRIEF_S = 0.3
 UNTROUBLED = None
 A_WHILE_S = 2.0
+LOW_RATE_S = 1.5
 
 
 def require(is_so: bool, sentence: str) -> None:
@@ -154,6 +155,23 @@ class SourceConformance:
         require(least <= applied_bps <= most, f"{applied_bps} bit/s are outside the own range")
         units = performance.witness.units(MAIN)
         require_none(judgement.wrong_bitrate(units, performance.bitrate_set_ns, applied_bps))
+
+    @pytest.mark.long
+    def test_a_raised_bit_rate_is_reached_in_two_seconds(self, rig: Rig) -> None:
+        witness, source = Witness(), rig.make()
+        info = source.start(witness.take, witness.hear)
+        try:
+            if info.bitrate_range_bps is None:
+                return
+            source.resume()
+            source.set_bitrate(rig.settings.bitrate_bps // 2)
+            witness.wait(lambda: False, LOW_RATE_S)
+            raised_ns = time.monotonic_ns()
+            applied_bps = source.set_bitrate(rig.settings.bitrate_bps)
+            witness.wait(lambda: False, judgement.SETTLED_BY_S)
+        finally:
+            source.stop(STOP_S)
+        require_none(judgement.wrong_bitrate(witness.units(MAIN), raised_ns, applied_bps))
 
     def test_a_frame_rate_is_a_cap_and_what_is_applied_is_told(
         self, performance: Performance
