@@ -36,6 +36,7 @@ IN_FLIGHT_S = 0.1
 
 QUIET_S = 0.15
 FEW = 3
+AT_OTHER_RATE = 8
 UNKNOWN = "no such control"
 
 
@@ -184,7 +185,7 @@ def _resume(source: VideoSource, done: Performance, layers: Sequence[LayerInfo])
 def _change_framerate(source: VideoSource, done: Performance, _rig: Rig) -> None:
     done.framerate_at = {each.name: done.witness.count(each.name) for each in done.info.layers}
     done.framerate = source.set_framerate(done.info.fps_max / 2)
-    done.witness.wait_for_more(2 * FEW, MAIN, UNIT_S)
+    done.witness.wait_for_more(AT_OTHER_RATE, MAIN, UNIT_S)
 
 
 def _try_controls(source: VideoSource, done: Performance, _rig: Rig) -> None:

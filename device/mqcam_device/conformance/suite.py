@@ -153,8 +153,9 @@ class SourceConformance:
             return
         least, most = bounds
         require(least <= applied_bps <= most, f"{applied_bps} bit/s are outside the own range")
-        units = performance.witness.units(MAIN)
-        require_none(judgement.wrong_bitrate(units, performance.bitrate_set_ns, applied_bps))
+        units, fps = performance.witness.units(MAIN), performance.info.fps_max
+        set_ns = performance.bitrate_set_ns
+        require_none(judgement.wrong_bitrate(units, set_ns, applied_bps, fps))
 
     @pytest.mark.long
     def test_a_raised_bit_rate_is_reached_in_two_seconds(self, rig: Rig) -> None:
@@ -171,7 +172,8 @@ class SourceConformance:
             witness.wait(lambda: False, judgement.SETTLED_BY_S)
         finally:
             source.stop(STOP_S)
-        require_none(judgement.wrong_bitrate(witness.units(MAIN), raised_ns, applied_bps))
+        units = witness.units(MAIN)
+        require_none(judgement.wrong_bitrate(units, raised_ns, applied_bps, info.fps_max))
 
     def test_a_frame_rate_is_a_cap_and_what_is_applied_is_told(
         self, performance: Performance
