@@ -147,12 +147,17 @@ def test_the_second_before_two_have_passed_must_have_the_new_rate(
     said_bps: int, *, is_right: bool
 ) -> None:
     sizes = [100_000, *[3000] * 29, *[1000] * 30, *[3000] * 30]  # 240 kbit in the second second
-    units = [AccessUnit(bytes(size), at * FRAME_NS, False, at) for at, size in enumerate(sizes)]
+    units = [
+        AccessUnit(bytes(size), at * FRAME_NS + 1_000_000, False, at)
+        for at, size in enumerate(sizes)
+    ]
     assert (judgement.wrong_bitrate(units, 0, said_bps, fps=30) == []) is is_right
 
 
 def test_a_busy_machine_that_leaves_pictures_out_is_no_fault_of_the_rate() -> None:
-    units = [AccessUnit(bytes(1000), at * FRAME_NS, False, at) for at in range(0, 60, 2)]
+    units = [
+        AccessUnit(bytes(1000), at * FRAME_NS + 1_000_000, False, at) for at in range(0, 60, 2)
+    ]
     assert judgement.wrong_bitrate(units, 0, 240_000, fps=30) == []
     assert judgement.wrong_bitrate(units, 0, 80_000, fps=30) != []
     assert judgement.wrong_bitrate(units, 0, 480_000, fps=30) != []
