@@ -25,16 +25,15 @@ from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 
 from mqcam_device import folders
 from mqcam_device.agent import Agent
+from mqcam_device.briefing import source_settings
 from mqcam_device.capture.process import CaptureProcess
 from mqcam_device.control import ControlServer
 from mqcam_device.distribution import Distribution
 from mqcam_device.hub import Hub
 from mqcam_device.lending import Lender
-from mqcam_device.media import SourceSettings
 from mqcam_device.notify import Notifier
 from mqcam_device.reception import Reception
 from mqcam_device.servers import read_servers
-from mqcam_device.settings import FilmSource
 from mqcam_device.trust import Trust
 from mqcam_device.wallclock import believable_second, is_synchronised
 
@@ -239,21 +238,6 @@ class App:
 
 def _call_later(delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(delay_s, call)
-
-
-def source_settings(settings: DeviceSettings, *, label: str) -> SourceSettings:
-    """Return what the capture child needs to know."""
-    source, video = settings.source, settings.video
-    return SourceSettings(
-        kind=source.kind,
-        path=str(source.path) if isinstance(source, FilmSource) else None,
-        width=video.size.width if video.size else None,
-        height=video.size.height if video.size else None,
-        fps=float(video.fps),
-        bitrate_bps=video.bitrate_bps,
-        max_bitrate_bps=video.max_bitrate_bps,
-        label=label,
-    )
 
 
 def ice_settings(settings: DeviceSettings, *, ca_pem: str | None) -> IceSettings:

@@ -22,6 +22,7 @@ from mqcam.redaction import spoken
 
 from mqcam_device import folders
 from mqcam_device.board import check_board
+from mqcam_device.briefing import password_of
 from mqcam_device.control import ask, running, socket_path
 from mqcam_device.inspection import inspect
 from mqcam_device.servers import read_servers, secrets_of
@@ -113,7 +114,11 @@ def run(config: Path) -> None:
     """Run the agent until it is told to stop."""
     settings = load_settings(config)
     credentials = credentials_of("device", settings.credentials)
-    secrets = [credentials.password or "", *secrets_of(read_servers(settings, credentials))]
+    secrets = [
+        credentials.password or "",
+        password_of(settings.source),
+        *secrets_of(read_servers(settings, credentials)),
+    ]
     folders.prepare(
         runtime=folders.runtime_folder(settings.runtime_dir),
         state=folders.state_folder(settings.state_dir),

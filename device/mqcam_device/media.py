@@ -5,18 +5,21 @@ It must not know any third-party library, process or socket: agent and capture c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 MAIN = "main"
 """The layer that every source has."""
 
 LOW = "low"
 """The same pictures, smaller and fewer, for viewers whose path carries no more."""
+
+SourceKind: TypeAlias = Literal["pattern", "film", "picamera", "usb", "rtsp"]
+Rotation: TypeAlias = Literal[0, 90, 180, 270]
 
 BT709 = 1
 BT601 = 6
@@ -53,7 +56,11 @@ class LayerInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamInfo:
-    """What a running source delivers: MAIN, and in ``smaller`` the layers beside it."""
+    """What a running source delivers: MAIN, and in ``smaller`` the layers beside it.
+
+    ``rotation`` is what is left for the viewer: how many degrees clockwise the pictures are to be
+    turned to stand upright. Sizes are those of the pictures as they are encoded.
+    """
 
     width: int
     height: int
@@ -64,6 +71,7 @@ class StreamInfo:
     bitrate_range_bps: tuple[int, int] | None
     encoder: str
     codec: str = "h264"
+    rotation: Rotation = 0
     smaller: tuple[LayerInfo, ...] = ()
 
     @property
@@ -80,23 +88,58 @@ class StreamInfo:
         return (main, *self.smaller)
 
 
+ControlValue: TypeAlias = bool | float | str | tuple[float, ...]
+"""What a control of a camera can be: a switch, a number, a word, or the numbers of an area."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlInfo:
+    """One control that a camera has: which values it takes, and the one it was set to.
+
+    A ``number`` lies in ``least`` to ``most``, a ``choice`` is one of ``choices``, a ``switch`` is
+    true or false, an ``area`` is left, top, width and height as parts (0 to 1) of the full view.
+    ``value`` is None where the camera chooses by itself.
+    """
+
+    name: str
+    kind: Literal["number", "choice", "switch", "area"]
+    value: ControlValue | None = None
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
     """What to show and how to encode it.
 
     ``width`` and ``height`` are both given or both None (a film's own size, 1280x720 otherwise);
-    ``fps`` is the pattern's frame rate and the cap of a film's. ``label`` is drawn into the
-    pattern. ``bitrate_bps`` is where the encoder starts, ``max_bitrate_bps`` its ceiling.
+    ``fps`` is the pattern's frame rate and the cap of others', ``fps_min`` how far a camera may go
+    down to see in the dark. ``label`` is drawn into the pattern. ``bitrate_bps`` is where the
+    encoder starts, ``max_bitrate_bps`` its ceiling. ``camera`` is the stable id of one of several
+    cameras. ``rotation`` is clockwise. ``controls`` are those that the configuration sets.
+    A camera that nobody looks at goes on for ``idle_stop_s``, for ever if that is None.
     """
 
-    kind: Literal["pattern", "film"] = "pattern"
+    kind: SourceKind = "pattern"
     path: str | None = None
+    camera: str | None = None
+    url: str | None = None
+    username: str = ""
+    password: str = field(default="", repr=False)
     width: int | None = None
     height: int | None = None
     fps: float = 30.0
+    fps_min: float | None = None
     bitrate_bps: int = 1_500_000
     max_bitrate_bps: int = 4_000_000
     label: str = "mqcam"
+    rotation: Rotation = 0
+    hflip: bool = False
+    vflip: bool = False
+    idle_stop_s: float | None = None
+    input_format: Literal["auto", "h264", "mjpeg", "yuyv422"] = "auto"
+    controls: tuple[tuple[str, ControlValue], ...] = ()
 
 
 class SourceState(Enum):
@@ -118,7 +161,7 @@ if TYPE_CHECKING:
 
 
 class VideoSource(Protocol):
-    """A source of encoded video. It starts paused: nothing is captured or encoded before `resume`.
+    """A source of encoded video. It starts paused: nothing is encoded before `resume`.
 
     Calls come from one thread, the sink is called on the source's own. Each layer is encoded only
     while it is resumed; wishes for a layer that `start` did not announce are ignored.
@@ -150,6 +193,14 @@ class VideoSource(Protocol):
 
     def snapshot(self, timeout_s: float) -> bytes:
         """Return the current picture as JPEG; raises SourceError when none comes in time."""
+        ...
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return what can be changed while the source runs, with its present values."""
+        ...
+
+    def set_controls(self, values: Mapping[str, ControlValue]) -> None:
+        """Change controls, all or none; raises SourceError for one that is not advertised."""
         ...
 
     def stop(self, timeout_s: float) -> bool:

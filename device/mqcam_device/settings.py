@@ -1,6 +1,6 @@
 """The agent's configuration: every key, its type, its range and its default.
 
-It must not know YAML or any other module of the agent: mqcam.config reads the annotations.
+It must not know YAML or what the agent does with it: mqcam.config reads the annotations.
 """
 # No ``from __future__ import annotations``: mqcam.config reads these annotations at run time.
 
@@ -14,6 +14,9 @@ from mqcam.config import Range, Size, load, top_keys
 from mqcam.errors import ConfigError, Problem
 from mqcam.interfaces import VIRTUAL_INTERFACES
 from mqcam.servers import ServerUrl
+
+from mqcam_device.camerasettings import PicameraSource, RtspSource, UsbSource
+from mqcam_device.media import Rotation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +39,14 @@ class VideoSettings:
     """The main picture."""
 
     size: Size | None = None
-    """None: the film's own, 1280x720 for the pattern."""
+    """None: the film's or network camera's own, 1280x720 for all others."""
     fps: Annotated[int, Range(1, 60, "frames per second")] = 30
+    fps_min: Annotated[int, Range(1, 60, "frames per second")] | None = None
+    """How far a camera may go down to see in the dark; None: 5, or ``fps`` if that is less."""
+    rotation: Rotation = 0
+    """Clockwise, what brings the picture of a camera that hangs askew upright."""
+    hflip: bool = False
+    vflip: bool = False
     bitrate_bps: Annotated[int, Range(50_000, 50_000_000, "bit/s")] = 1_500_000
     max_bitrate_bps: Annotated[int, Range(50_000, 50_000_000, "bit/s")] = 4_000_000
 
@@ -45,6 +54,8 @@ class VideoSettings:
         """Yield the rules that join two keys."""
         if self.bitrate_bps > self.max_bitrate_bps:
             yield "bitrate_bps", f"is above max_bitrate_bps ({self.max_bitrate_bps})"
+        if self.fps_min is not None and self.fps_min > self.fps:
+            yield "fps_min", f"is above fps ({self.fps})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +112,15 @@ class LogSettings:
     format: Literal["auto", "text", "json"] = "auto"
 
 
+Source = PatternSource | FilmSource | PicameraSource | UsbSource | RtspSource
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSettings:
     """One agent, one camera."""
 
     credentials: Path
-    source: PatternSource | FilmSource = field(default_factory=PatternSource)
+    source: Source = field(default_factory=PatternSource)
     video: VideoSettings = field(default_factory=VideoSettings)
     sending: SendingSettings = field(default_factory=SendingSettings)
     max_viewers: Annotated[int, Range(1, 64, "viewers")] = 8
@@ -116,6 +130,14 @@ class DeviceSettings:
     """Where the control socket is; None: where this user may write (``folders``)."""
     state_dir: Path | None = None
     """What the agent keeps over a restart; None: where this user may write (``folders``)."""
+
+    def mistakes(self) -> Iterable[tuple[str, str]]:
+        """Yield the rules that join source and picture."""
+        if isinstance(self.source, PicameraSource | UsbSource):
+            return
+        if self.video.hflip or self.video.vflip:
+            text = "has flips, which only the kinds picamera and usb can make; rotation is for all"
+            yield "video", text
 
 
 def load_settings(path: Path | str) -> DeviceSettings:
@@ -135,6 +157,8 @@ def load_settings(path: Path | str) -> DeviceSettings:
     source = settings.source
     if isinstance(source, FilmSource):
         source = replace(source, path=_resolved(source.path, folder))
+    elif isinstance(source, RtspSource):
+        source = replace(source, password_file=_handed_over(source.password_file, folder))
     servers = tuple(
         replace(
             each,

@@ -6,12 +6,15 @@ import dataclasses
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 from mqcam.config import REQUIRED, decode, defaults
+from mqcam_device.camerasettings import PicameraSource, RtspSource, UsbSource
 from mqcam_device.settings import DeviceSettings, FilmSource, VideoSettings
 
 EXAMPLE = Path(__file__).parents[2] / "device" / "device.example.yaml"
-COMMENTED_KEY = re.compile(r"^( *)#([a-z_]+:)", re.MULTILINE)
+COMMENTED_KEY = re.compile(r"^( *)#([a-z_]+):")
+TOP_OF_SOURCE = 2
 
 
 def keys_of(node: yaml.Node | None, path: str = "") -> set[str]:
@@ -24,9 +27,17 @@ def keys_of(node: yaml.Node | None, path: str = "") -> set[str]:
     return found
 
 
-def text_for_film() -> str:
-    """Return the example as a user has it who wants a film: those keys no longer commented out."""
-    return COMMENTED_KEY.sub(r"\1\2", EXAMPLE.read_text()).replace("kind: pattern", "kind: film")
+def text_for(kind: type) -> str:
+    """Return the example as a user has it who wants this kind: its keys no longer commented out."""
+    names = {each.name for each in dataclasses.fields(kind)}
+    lines, is_ours = [], False
+    for line in EXAMPLE.read_text().splitlines():
+        key = COMMENTED_KEY.match(line)
+        if key and len(key[1]) == TOP_OF_SOURCE:
+            is_ours = key[2] in names
+        lines.append(COMMENTED_KEY.sub(r"\1\2:", line) if key and is_ours else line)
+    named = next(each.default for each in dataclasses.fields(kind) if each.name == "kind")
+    return "\n".join(lines).replace("kind: pattern", f"kind: {named}")
 
 
 def test_example_has_every_key_and_no_other() -> None:
@@ -41,12 +52,22 @@ def test_every_value_of_the_example_is_the_default() -> None:
     assert example == DeviceSettings(credentials=example.credentials)
 
 
-def test_example_has_every_key_of_a_film() -> None:
-    film = decode(text_for_film(), DeviceSettings, file="device.example.yaml").source
-    assert isinstance(film, FilmSource)
-    assert film == FilmSource(path=film.path)
-    fields = {f"source.{field.name}" for field in dataclasses.fields(FilmSource)}
-    assert fields <= keys_of(yaml.compose(text_for_film()))
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (FilmSource, {"path"}),
+        (PicameraSource, set()),
+        (UsbSource, set()),
+        (RtspSource, {"url"}),
+    ],
+)
+def test_example_has_every_key_of_each_kind_with_its_default(kind: type, given: set[str]) -> None:
+    text = text_for(kind)
+    source = decode(text, DeviceSettings, file="device.example.yaml").source
+    assert isinstance(source, kind)
+    assert source == kind(**{name: getattr(source, name) for name in given})
+    keys = {key.removeprefix("source.") for key in keys_of(yaml.compose(text))}
+    assert set(defaults(kind)) <= keys
 
 
 def test_every_key_of_the_example_is_explained() -> None:

@@ -28,7 +28,7 @@ from mqcam_device.media import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VERSION = 2
+VERSION = 3
 """Grows with every change of this file that an older build would misread."""
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -86,6 +86,29 @@ class Framerate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reopen:
+    """Agent to child: end the source, which has fallen silent, and make it anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Agent to child: a question that a `Reply` of the same number answers."""
+
+    number: int
+    verb: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Child to agent: what was asked for, or in ``error`` why there is nothing."""
+
+    number: int
+    result: dict[str, Any]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """Agent to child: end."""
 
@@ -108,7 +131,19 @@ class Dropped:
 
 
 Message = (
-    Hello | Start | Activate | Keyframe | Bitrate | Framerate | Stop | State | Dropped | AccessUnit
+    Hello
+    | Start
+    | Activate
+    | Keyframe
+    | Bitrate
+    | Framerate
+    | Reopen
+    | Ask
+    | Reply
+    | Stop
+    | State
+    | Dropped
+    | AccessUnit
 )
 
 _KINDS: dict[int, type[Any]] = {
@@ -122,6 +157,9 @@ _KINDS: dict[int, type[Any]] = {
     8: Stop,
     9: State,
     10: Dropped,
+    11: Reopen,
+    12: Ask,
+    13: Reply,
 }
 _NUMBERS = {type_: number for number, type_ in _KINDS.items()}
 
@@ -207,7 +245,7 @@ def _decode_record(type_: type[Any], record: Any) -> Message:
     if not isinstance(record, dict) or set(record) != {field.name for field in fields(type_)}:
         raise ValueError(type_.__name__)
     if type_ is Start:
-        return Start(settings=SourceSettings(**record["settings"]))
+        return Start(settings=_source_settings(record["settings"]))
     if type_ is State:
         info = record["info"]
         if info is not None:
@@ -216,6 +254,15 @@ def _decode_record(type_: type[Any], record: Any) -> Message:
         return State(state=SourceState(record["state"]), info=info, text=str(record["text"]))
     message: Message = type_(**record)
     return message
+
+
+def _source_settings(record: dict[str, Any]) -> SourceSettings:
+    """Build the settings; JSON made lists of the pairs, and of the areas among the values."""
+    pairs = (
+        (str(name), tuple(value) if isinstance(value, list) else value)
+        for name, value in record["controls"]
+    )
+    return SourceSettings(**{**record, "controls": tuple(pairs)})
 
 
 def _with_range(record: dict[str, Any]) -> dict[str, Any]:

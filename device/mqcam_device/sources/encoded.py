@@ -27,9 +27,17 @@ from mqcam_device.sources.raw import NS
 from mqcam_device.x264 import MIN_BITRATE_BPS, probe_profile_level_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from av.video.frame import VideoFrame
 
-    from mqcam_device.media import Sink, SourceSettings, StateListener
+    from mqcam_device.media import (
+        ControlInfo,
+        ControlValue,
+        Sink,
+        SourceSettings,
+        StateListener,
+    )
     from mqcam_device.sources.raw import RawInfo, RawSource
 
 _FPS_RANGE = (1.0, 120.0)
@@ -155,6 +163,15 @@ class EncodedSource:
                 raise self._picture
             return self._picture
 
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return nothing: a raw source has no controls."""
+        return ()
+
+    def set_controls(self, values: Mapping[str, ControlValue]) -> None:
+        """Refuse; raises SourceError."""
+        for name in values:
+            raise SourceError(name, "this source has no such control")
+
     def stop(self, timeout_s: float) -> bool:
         """End the thread; False if it hangs (in its sink, say) beyond the time-out."""
         with self._changed:
@@ -187,6 +204,7 @@ class EncodedSource:
             can_force_keyframe=True,
             bitrate_range_bps=(MIN_BITRATE_BPS, max(ceiling_bps, MIN_BITRATE_BPS)),
             encoder="libx264",
+            rotation=self._settings.rotation,
         )
         main = info.layers[0]
         return replace(info, smaller=(low_layer(main, max_bitrate_bps=ceiling_bps),))

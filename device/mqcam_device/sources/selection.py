@@ -23,6 +23,8 @@ _SIZE_RANGE = (32, 4096)
 
 def make_source(settings: SourceSettings) -> VideoSource:
     """Return the source, not started; raises SourceError for settings that no source can have."""
+    if settings.kind not in {"pattern", "film"}:
+        raise SourceError(settings.kind, "this kind of source is not in this build")
     return EncodedSource(_make_raw(settings), settings)
 
 

@@ -169,7 +169,7 @@ class Decoder:
 def _scalar(node: yaml.Node, hint: Any, rules: Rules) -> object:
     """Decode one value; raise ValueError with what was expected."""
     if typing.get_origin(hint) is Literal:
-        return _choice(node, {each: each for each in typing.get_args(hint)})
+        return _choice(node, {str(each): each for each in typing.get_args(hint)})
     if issubclass(hint, Enum):
         return _choice(node, {str(each.value): each for each in hint})
     if hint is bool:

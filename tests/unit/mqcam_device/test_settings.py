@@ -92,7 +92,7 @@ def test_the_uplink_has_no_bound_unless_one_is_named(tmp_path: Path) -> None:
             "expected 100000 to 1000000000 bit/s, got 99999",
         ),
         ("max_viewers: 0", "expected 1 to 64 viewers, got 0"),
-        ("source: {kind: camera}", "expected one of pattern, film"),
+        ("source: {kind: camera}", "expected one of pattern, film, picamera, usb, rtsp"),
         ("source: {kind: film}", "source.path: is missing"),
         ("log: {level: verbose}", "expected one of debug, info, warning, error"),
         ("log: {level: INFO}", "did you mean 'info'?"),
