@@ -18,7 +18,6 @@ from mqcam_device.media import BT601, BT709, LOW, MAIN, LayerInfo, StreamInfo
 from mqcam_device.sources.layer import LOW_BITRATE_BPS, low_layer, thinning_of
 from mqcam_device.sources.picamera import bitrate, controls, hardware, software, v4l2
 from mqcam_device.sources.picamera.choice import choose
-from mqcam_device.sources.picamera.encoder import Ties
 from mqcam_device.sources.picamera.pace import Pace
 from mqcam_device.sources.picamera.sensor import set_sensor_hdr
 from mqcam_device.sources.picamera.turning import amend, split
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mqcam_device.media import AccessUnit, ControlInfo, ControlValue, SourceSettings
-    from mqcam_device.sources.picamera.encoder import LayerEncoder
+    from mqcam_device.sources.picamera.controls import Advertised, Native
+    from mqcam_device.sources.picamera.encoder import LayerEncoder, Ties
     from mqcam_device.sources.picamera.library import Library
 
 _DEFAULT_SIZE: Final = (1280, 720)
@@ -62,9 +62,10 @@ class Camera:
         self._picamera: Any = None
         self._is_running = False
         self._encoders: dict[str, LayerEncoder] = {}
-        self._native: controls.Native = {}
+        self._native: Native = {}
+        self._pace = Pace.of({}, fps=settings.fps, fps_min=settings.fps_min)
         self._values: dict[str, ControlValue] = {}
-        self._advertised: controls.Advertised = {}
+        self._advertised: Advertised = {}
         self.notes: list[str] = []
 
     @property
@@ -94,7 +95,7 @@ class Camera:
     def run(self) -> None:
         """Let the camera deliver pictures, as it was last told to."""
         if not self._is_running:
-            self._tell(self._native)  # what it was told is forgotten when it stops
+            self._picamera.set_controls(self._native)  # forgotten whenever it stops
             self._picamera.start()
             self._is_running = True
 
@@ -333,14 +334,12 @@ class Camera:
             encoder.stop(self._picamera)
         return profile_level_id(units[0].data)
 
-    def _tell(self, native: controls.Native) -> None:
+    def _tell(self, native: Native) -> None:
         """Tell the camera, now and after each start."""
         if self._is_running:
             # picamera2 takes controls over and forgets them in two steps, while it holds this.
             with self._picamera.request_lock:
                 self._picamera.set_controls(native)
-        else:
-            self._picamera.set_controls(native)
         self._native = {**self._native, **native}
 
 

@@ -31,7 +31,10 @@ class Ties:
 class LayerEncoder(Protocol):
     """Encodes one layer. picamera2's encoder behind it exists from `start` to `stop`."""
 
-    info: LayerInfo
+    @property
+    def info(self) -> LayerInfo:
+        """The layer as it is now."""
+        ...
 
     @property
     def is_running(self) -> bool:

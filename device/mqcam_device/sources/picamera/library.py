@@ -12,13 +12,11 @@ import re
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any
 
 from mqcam.errors import SourceError
 
-OLDEST: Final = (0, 3, 26)
-"""The first whose hardware encoder survives a picture that came out without bits (picamera2's
-pull request 1236); all else that we use was there before."""
+from mqcam_device.sources.picamera.names import OLDEST
 
 _INSTALL = "sudo apt install python3-picamera2 --no-install-recommends"
 _VENV = "mqcam's environment must see it: python3 -m venv --system-site-packages"

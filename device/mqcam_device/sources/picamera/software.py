@@ -1,4 +1,4 @@
-"""libx264 behind picamera2 (Pi 5): an `Encoder` of our own, because picamera2's holds pictures back.
+"""libx264 behind picamera2 (Pi 5), by an `Encoder` of our own: picamera2's holds pictures back.
 
 It must not know cameras. picamera2 calls `_encode` in its event loop, holding the camera's lock:
 there a picture is only put into a slot, in which the newest wins. A thread of the encoder's own
@@ -100,7 +100,7 @@ class SoftwareEncoder:
 
     def start(self, picamera: Any) -> None:
         """Begin to encode; raises what picamera2 raises."""
-        encoder = encoder_class(self._library.encoder)(self._serve, self._ties.fail)
+        encoder = encoder_class(self._library.encoder)(Lane(self._serve, self._ties.fail))
         stream = "main" if self.info.name == MAIN else "lores"
         picamera.start_encoder(encoder, name=stream)
         self._encoder = encoder
@@ -160,42 +160,61 @@ def copy_planes(data: memoryview, stride: int, frame: VideoFrame) -> None:
         begin += length * plane.height
 
 
+class Lane:
+    """A thread that serves one picture after the other, out of a slot."""
+
+    def __init__(
+        self, serve: Callable[[Any, int], None], fail: Callable[[Exception], None]
+    ) -> None:
+        self._serve, self._fail = serve, fail
+        self._slot = Slot()
+        self._thread: threading.Thread | None = None
+
+    def open(self, stride: int) -> None:
+        """Start the thread; ``stride`` is that of the pictures."""
+        self._thread = threading.Thread(target=self._run, args=(stride,), name="x264", daemon=True)
+        self._thread.start()
+
+    def put(self, request: Any) -> None:
+        """Leave a picture to the thread; one that it has not begun with goes back."""
+        request.acquire()
+        pushed_out = self._slot.put(request)
+        if pushed_out is not None:
+            pushed_out.release()
+
+    def close(self) -> None:
+        """End the thread; it is left behind if it hangs in somebody's sink."""
+        left = self._slot.close()
+        if left is not None:
+            left.release()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+
+    def _run(self, stride: int) -> None:
+        while (request := self._slot.take()) is not None:
+            try:
+                self._serve(request, stride)
+            except Exception as error:  # noqa: BLE001 - the next picture may go well
+                self._fail(error)
+
+
 @cache
 def encoder_class(base: Any) -> Any:
     """Return an `Encoder` of picamera2 that does nothing in picamera2's threads."""
 
-    class SlotEncoder(base):  # type: ignore[misc]
-        def __init__(
-            self, serve: Callable[[Any, int], None], fail: Callable[[Exception], None]
-        ) -> None:
+    class LaneEncoder(base):  # type: ignore[misc]
+        def __init__(self, lane: Lane) -> None:
             super().__init__()
-            self._serve, self._fail = serve, fail
-            self._slot = Slot()
-            self._thread: threading.Thread | None = None
+            self._lane = lane
 
         def _start(self) -> None:
-            self._thread = threading.Thread(target=self._run, name="x264", daemon=True)
-            self._thread.start()
+            self._lane.open(self.stride)
 
         def _stop(self) -> None:
-            left = self._slot.close()
-            if left is not None:
-                left.release()
-            if self._thread is not None:
-                self._thread.join(_JOIN_S)
+            self._lane.close()
 
         def _encode(self, stream: Any, request: Any) -> None:
             del stream
-            request.acquire()
-            pushed_out = self._slot.put(request)
-            if pushed_out is not None:
-                pushed_out.release()
+            self._lane.put(request)
 
-        def _run(self) -> None:
-            while (request := self._slot.take()) is not None:
-                try:
-                    self._serve(request, self.stride)
-                except Exception as error:  # noqa: BLE001 - the next picture may go well
-                    self._fail(error)
-
-    return SlotEncoder
+    return LaneEncoder
