@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mqcam_device.sources.picamera.library import Library
 
 NAME: Final = "libx264"
-FORMAT: Final = "YUV420"
 
 _JOIN_S: Final = 0.5
 """How long picamera2 may be held up by a thread that ends; it is a daemon and ends by itself."""

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 from mqcam.errors import MqcamError, SourceError
 
 from mqcam_device.media import MAIN, SourceState
-from mqcam_device.sources.picamera.camera import Camera, explain
+from mqcam_device.sources.picamera.camera import Camera
 from mqcam_device.sources.picamera.encoder import Ties
 from mqcam_device.sources.picamera.library import load
+from mqcam_device.sources.picamera.opening import explain
 from mqcam_device.sources.picamera.sensorclock import SensorClock
 from mqcam_device.sources.picamera.snapshot import develop, forget
 from mqcam_device.sources.picamera.worker import Worker
