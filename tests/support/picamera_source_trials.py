@@ -170,7 +170,6 @@ def rest() -> dict[str, Any]:
         found["again"] = made.flows()
         scene.stall()
         until(lambda: is_silent(made), timeout_s=PATIENCE_S)
-        made.source.snapshot(PATIENCE_S)  # the picture that picamera2 still held
         found["stalled"] = refusal(lambda: made.source.snapshot(0.2))
         begun_s = time.monotonic()
         found["stopped"] = made.source.stop(1.0)

@@ -86,6 +86,12 @@ def test_at_a_start_what_can_be_set_is_and_the_rest_is_said() -> None:
     )
 
 
+def test_of_two_that_contradict_each_other_the_later_one_holds() -> None:
+    by_hand = (("autofocus", "continuous"), ("lens_position", 1.0))
+    assert usable(by_hand, ALL, UPRIGHT)[0] == {"autofocus": "manual", "lens_position": 1.0}
+    assert usable(reversed(by_hand), ALL, UPRIGHT)[0] == {"autofocus": "continuous"}
+
+
 def test_where_streams_are_cropped_singly_all_are() -> None:
     advertised = {**ALL, "ScalerCrops": ((576, 0, 3456, 2592), FULL, FULL)}
     found = translate({"zoom": (0.0, 0.0, 0.5, 0.5)}, advertised, UPRIGHT)

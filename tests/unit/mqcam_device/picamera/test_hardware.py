@@ -59,7 +59,7 @@ class Heard:
         )
 
 
-def gated(base: type[Any]) -> tuple[Any, Gate, Heard]:
+def gated(base: Any) -> tuple[Any, Gate, Heard]:
     heard = Heard()
     gate = Gate(heard.ties)
     return encoder_class(base)(gate, bitrate=1), gate, heard

@@ -20,11 +20,11 @@ def test_unless_it_is_said_the_night_has_five_pictures_a_second() -> None:
 
 def test_a_camera_is_not_asked_for_more_than_it_has() -> None:
     pace = Pace.of(SLOW, fps=30, fps_min=25)
-    assert (pace.fps, pace.fps_min) == (pytest.approx(20), pytest.approx(20))
+    assert pace.fps == pace.fps_min == pytest.approx(20)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "fps", "fps_min"), [(15, 15, 10), (7, 7, 7), (500, 120, 10), (0, 1, 1)]
+    ("wanted", "fps", "fps_min"), [(15, 15, 10), (7, 7, 7), (500, 30, 10), (0, 1, 1)]
 )
 def test_another_cap_keeps_within_limits_and_remembers_the_night(
     wanted: float, fps: float, fps_min: float

@@ -10,6 +10,10 @@ from mqcam_device.sources.picamera.software import Lane, Slot, copy_planes
 DEADLINE_S = 10.0
 
 
+def unexpected(error: Exception) -> None:
+    raise AssertionError from error
+
+
 class Request:
     """A picture of the camera's that counts who holds it."""
 
@@ -76,7 +80,7 @@ def test_a_slow_lane_gets_the_newest_and_holds_no_other() -> None:
         gate.wait(DEADLINE_S)
         request.release()
 
-    lane = Lane(serve, pytest.fail)
+    lane = Lane(serve, unexpected)
     requests = [Request(number) for number in range(5)]
     lane.open(64)
     lane.put(requests[0])
@@ -112,7 +116,7 @@ def test_a_picture_that_cannot_be_encoded_is_told_and_the_next_one_is() -> None:
 
 
 def test_closing_gives_back_what_was_not_begun() -> None:
-    lane = Lane(lambda request, stride: None, pytest.fail)
+    lane = Lane(lambda request, stride: None, unexpected)
     request = Request(0)
     lane.put(request)
     lane.close()
