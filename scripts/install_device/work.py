@@ -114,6 +114,7 @@ class Work:
             raise Refused(done.said.strip() or f"{paper.path}: could not be imported")
         for line in done.said.strip().splitlines():
             self.say(f"  {line}")
+        self.say(f"  {paper.path} can be deleted now: whoever has it is {paper.name}")
 
     def _units(self) -> None:
         site = self.plan.site

@@ -1,6 +1,6 @@
 """A stand-in for the programs that the installer calls: it notes them, and makes what they leave.
 
-Held to the real ones by the long test of tests/repo/test_install_device.py.
+Held to the real ones by the long test of tests/repo/test_install_device_steps.py.
 """
 
 from __future__ import annotations
