@@ -47,8 +47,9 @@ def erase(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    with contextlib.suppress(FileNotFoundError):
-        (path.parent / REFUSED.format(name=path.name)).unlink()
+    for word in _listed(path.parent):  # of this file, and of others that lay there before
+        if word.name.endswith(tuple(REFUSED.format(name=suffix) for suffix in SUFFIXES)):
+            word.unlink()
     _sync(path.parent)
 
 

@@ -20,7 +20,7 @@ from mqcam.files import reason, write_atomically
 from mqcam_device import card, preset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mqcam.credentials import Credentials
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 SINGLE: Final = "device"
 """``device.yaml`` configures a machine's only agent; others are called after the instance."""
+LISTING: Final = (sys.executable, "-P", "-m", "mqcam_device.cli", "cameras", "--json")
 LISTING_LIMIT_S: Final = 30
 CAMERA_PATIENCE_S: Final = 20
 """How long a camera is waited for at boot: its driver may be loaded only now."""
@@ -43,19 +44,18 @@ class Imported:
     said: tuple[str, ...]
 
 
-def list_cameras() -> tuple[preset.Found, ...]:
+def list_cameras(command: Sequence[str] = LISTING) -> preset.Sighting:
     """Return what ``mqcam-device cameras`` finds; raise SourceError.
 
     In a process of its own: whatever a camera library does there, this one goes on without it.
     """
-    command = [sys.executable, "-m", "mqcam_device.cli", "cameras", "--json"]
     try:
         done = subprocess.run(  # noqa: S603 - our own program
-            command, capture_output=True, text=True, timeout=LISTING_LIMIT_S, check=False
+            list(command), capture_output=True, text=True, timeout=LISTING_LIMIT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SourceError("cameras", f"not listed within {LISTING_LIMIT_S} s") from error
-    if done.returncode != 0:
+    if not done.stdout:  # without a camera it prints an empty list, and still ends with a failure
         said = done.stderr.strip().splitlines()
         raise SourceError("cameras", said[-1] if said else f"exit code {done.returncode}")
     return preset.read_cameras(done.stdout)
@@ -65,13 +65,13 @@ def list_cameras() -> tuple[preset.Found, ...]:
 class Sight:
     """How cameras are looked for, and how long one is waited for."""
 
-    look: Callable[[], tuple[preset.Found, ...]] = list_cameras
+    look: Callable[[], preset.Sighting] = list_cameras
     patience_s: float = 0
     now: Callable[[], float] = time.monotonic
     wait: Callable[[float], None] = time.sleep
 
-    def cameras(self) -> tuple[preset.Found, ...]:
-        """Return the cameras as soon as there is one, or what there is after ``patience_s``.
+    def cameras(self) -> preset.Sighting:
+        """Return the cameras as soon as one can be used, or what there is after ``patience_s``.
 
         Raises SourceError if the last look was in vain.
         """
@@ -159,8 +159,8 @@ class Importer:
         others = "".join(_text(path) for path in sorted(self.config.parent.glob("*.yaml")))
         is_instance = self.config.stem != SINGLE
         try:
-            found = self.sight.cameras()
-            choice = preset.choose(found, taken=others, is_one_of_several=is_instance)
+            seen = self.sight.cameras()
+            choice = preset.choose(seen, taken=others, is_one_of_several=is_instance)
         except SourceError as error:
             choice = preset.without_knowing(error.reason)
         text = preset.text_of(choice, credentials=self.place.name)

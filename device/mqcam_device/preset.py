@@ -39,6 +39,19 @@ class Found:
     kind: CameraKind
     id: str
     model: str
+    trouble: str = ""
+    """Why it is not to be taken: it cannot be used, or a running agent has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """All cameras that are there, and what is said about those that could not be found."""
+
+    cameras: tuple[Found, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any(not each.trouble for each in self.cameras)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,39 +64,50 @@ class Choice:
     why: str
 
 
-def read_cameras(text: str) -> tuple[Found, ...]:
+def read_cameras(text: str) -> Sighting:
     """Return what ``mqcam-device cameras --json`` printed; raise SourceError if it is no list."""
     try:
-        listed = json.loads(text)["cameras"]
-        return tuple(
-            Found(kind=each["kind"], id=str(each["id"]), model=str(each["model"]))
-            for each in listed
-            if each["kind"] in _PREFERRED
+        printed = json.loads(text)
+        return Sighting(
+            cameras=tuple(
+                Found(
+                    kind=each["kind"],
+                    id=str(each["id"]),
+                    model=str(each["model"]),
+                    # Of one that can be used it says which agent uses it.
+                    trouble=str(each["text"]),
+                )
+                for each in printed["cameras"]
+                if each["kind"] in _PREFERRED
+            ),
+            notes=tuple(str(note) for note in printed["notes"]),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise SourceError("cameras", "mqcam-device printed no list of them") from error
 
 
-def choose(cameras: Sequence[Found], *, taken: str = "", is_one_of_several: bool = False) -> Choice:
+def choose(seen: Sighting, *, taken: str = "", is_one_of_several: bool = False) -> Choice:
     """Return the source for a new configuration: a Pi camera, else a USB camera, else the pattern.
 
     ``taken`` is the text of this machine's other configurations: a camera whose id stands there
     belongs to another agent. ``is_one_of_several`` names the camera by its id in any case.
     """
-    free = [each for each in cameras if json.dumps(each.id) not in taken]
+    free = [each for each in seen.cameras if not each.trouble and json.dumps(each.id) not in taken]
     for kind in _PREFERRED:
         of_kind = [each for each in free if each.kind == kind]
         if not of_kind:
             continue
         first = of_kind[0]
-        is_named = is_one_of_several or sum(each.kind == kind for each in cameras) > 1
+        is_named = is_one_of_several or sum(each.kind == kind for each in seen.cameras) > 1
         return Choice(
             kind=kind,
             camera=first.id if is_named else None,
             why=f"{kind}: {_WORDS[kind]} {_counted(of_kind)}.",
         )
-    used = " that no other agent has" if cameras else ""
-    return Choice(kind="pattern", why=f"pattern: no camera{used} was found. {_LATER}")
+    said = [f"{each.model}: {each.trouble or 'another agent has it'}" for each in seen.cameras]
+    told = "; ".join(_plain(text) for text in (*said, *seen.notes))
+    because = f" ({told})" if told else ""
+    return Choice(kind="pattern", why=f"pattern: no camera can be used{because}. {_LATER}")
 
 
 def without_knowing(reason: str) -> Choice:

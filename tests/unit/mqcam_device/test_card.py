@@ -40,6 +40,7 @@ def test_an_erased_file_is_overwritten_where_it_lay(tmp_path: Path) -> None:
     path.write_bytes(b"secret" * 1000)
     (tmp_path / "other-name").hardlink_to(path)
     leave_word(path, "no")
+    leave_word(tmp_path / "back.device.yaml", "two")
     erase(path)
     assert [each.name for each in tmp_path.iterdir()] == ["other-name"]
     assert (tmp_path / "other-name").read_bytes() == bytes(6000)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from mqcam.trust.keys import SigningKey
 from mqcam_device import card
 from mqcam_device.camerasettings import PicameraSource
 from mqcam_device.cli import main
-from mqcam_device.importing import Importer, Sight
-from mqcam_device.preset import Found
+from mqcam_device.importing import Importer, Sight, list_cameras
+from mqcam_device.preset import Found, Sighting
 from mqcam_device.settings import PatternSource, load_settings
 
 if TYPE_CHECKING:
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
 SECRET = SigningKey(b"1" * 32).secret_text()
 FRONT = Credentials(kind="device", name="front", broker=("mqtts://nas.local",), identity=SECRET)
 BACK = replace(FRONT, name="back", identity=SigningKey(b"2" * 32).secret_text())
-RIBBON = Found(kind="picamera", id="/base/imx708@1a", model="imx708")
+RIBBON = Sighting(cameras=(Found(kind="picamera", id="/base/imx708@1a", model="imx708"),))
+NOTHING = Sighting()
 
 
 class Looks:
     """Answers the looks for cameras in their order, the last one for ever."""
 
-    def __init__(self, answers: Iterable[tuple[Found, ...] | SourceError]) -> None:
+    def __init__(self, answers: Iterable[Sighting | SourceError]) -> None:
         self.answers = list(answers)
         self.passed_s = 0.0
 
-    def look(self) -> tuple[Found, ...]:
+    def look(self) -> Sighting:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, SourceError):
             raise answer
@@ -56,7 +58,7 @@ class Machine:
 
     @property
     def importer(self) -> Importer:
-        sight = Looks([(RIBBON,)]).sight(0)
+        sight = Looks([RIBBON]).sight(0)
         return Importer(config=self.etc / "device.yaml", sight=sight)
 
     def arrive(self, credentials: Credentials, name: str = "") -> Path:
@@ -222,7 +224,7 @@ def test_an_instance_has_files_of_its_own(machine: Machine, tmp_path: Path) -> N
     importer = replace(machine.importer, config=machine.etc / "front.yaml")
     importer.import_file(tmp_path / "front.mqcam")
     source = load_settings(machine.etc / "front.yaml").source
-    assert source == PicameraSource(kind="picamera", camera=RIBBON.id)
+    assert source == PicameraSource(kind="picamera", camera=RIBBON.cameras[0].id)
     assert load_credentials(machine.etc / "front.credentials.yaml") == FRONT
     second = replace(importer, config=machine.etc / "back.yaml")
     write_credentials(tmp_path / "back.mqcam", BACK)
@@ -230,15 +232,37 @@ def test_an_instance_has_files_of_its_own(machine: Machine, tmp_path: Path) -> N
     assert load_settings(machine.etc / "back.yaml").source == PatternSource()
 
 
+def listing(program: str) -> Sighting:
+    return list_cameras([sys.executable, "-c", program])
+
+
+def test_an_empty_list_is_a_list_however_the_listing_ended() -> None:
+    seen = listing('print(\'{"cameras": [], "notes": ["dark"]}\'); exit(1)')
+    assert seen == Sighting(notes=("dark",))
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("import sys; print('a', file=sys.stderr); sys.exit('no camera library')", "no camera lib"),
+        ("exit(3)", "exit code 3"),
+        ("print('hello')", "no list"),
+    ],
+)
+def test_a_listing_that_fails_is_told(program: str, said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        listing(program)
+
+
 def test_a_camera_whose_driver_is_late_is_waited_for() -> None:
-    looks = Looks([SourceError("cameras", "busy"), (), (RIBBON,)])
-    assert looks.sight(20).cameras() == (RIBBON,)
+    looks = Looks([SourceError("cameras", "busy"), NOTHING, RIBBON])
+    assert looks.sight(20).cameras() == RIBBON
     assert looks.passed_s == 4
 
 
 def test_nobody_waits_for_ever_for_a_camera() -> None:
-    looks = Looks([()])
-    assert looks.sight(20).cameras() == ()
+    looks = Looks([NOTHING])
+    assert looks.sight(20).cameras() == NOTHING
     assert looks.passed_s == 20
 
 
@@ -253,7 +277,7 @@ def test_where_cameras_cannot_be_listed_the_import_goes_on(machine: Machine) -> 
 def test_the_command_tells_what_it_did_and_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mqcam_device.importing.list_cameras", lambda: (RIBBON,))
+    monkeypatch.setattr("mqcam_device.importing.list_cameras", lambda: RIBBON)
     write_credentials(tmp_path / "front.mqcam", FRONT)
     command = ["import", str(tmp_path / "front.mqcam"), "--config", str(tmp_path / "device.yaml")]
     assert main(command) == 0
