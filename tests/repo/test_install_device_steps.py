@@ -197,7 +197,7 @@ def run(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=500,  # for the one that installs: the others are ended by pytest
         check=False,
     )
 
@@ -259,6 +259,8 @@ def test_everything_is_installed_for_real_twice_and_removed(card: Card) -> None:
     card.file = card.write(replace(FRONT, ca=None))
     environ = {k: v for k, v in os.environ.items() if k.startswith("PIP_") or "proxy" in k}
     done = run(card.file, "--root", card.root, **environ)
+    if "is the network up?" in done.stderr:
+        pytest.skip("NOT TESTED without a network: a whole installation")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.index("this installs") < done.stdout.index("credentials of front")
     site = Site(root=card.root)
