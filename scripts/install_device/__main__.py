@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from pathlib import Path
@@ -80,7 +81,7 @@ def install(options: argparse.Namespace, commands: Commands) -> None:
     )
     plan = make_plan(wish, machine, missing=lambda names: missing_packages(commands, names))
     _announce("this installs", plan.sentences())
-    Work(plan=plan, commands=commands, say=print).do_all()
+    Work(plan=plan, commands=commands, say=functools.partial(print, flush=True)).do_all()
     if plan.paper is None:
         print(
             "mqcam: prepared. Shut down, copy the card as often as you like, and put one "

@@ -5,6 +5,8 @@ It must not decide anything, nor start anything below another root.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -18,7 +20,7 @@ from .refusal import Refused
 from .site import DEVICE_UNITS, IMPORT_UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .commands import Commands
     from .plan import Plan
@@ -37,6 +39,18 @@ def missing_packages(commands: Commands, names: Sequence[str]) -> tuple[str, ...
     return tuple(missing)
 
 
+@contextlib.contextmanager
+def _alone(site: Site) -> Iterator[None]:
+    """Keep a second installer out meanwhile; the kernel lets go of the file of one that died."""
+    site.log.parent.mkdir(parents=True, exist_ok=True)
+    with site.log.open("a") as log:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused("another install-device is at work here: wait for it") from None
+        yield
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """The steps of an installation, in their order."""
@@ -47,11 +61,12 @@ class Work:
 
     def do_all(self) -> None:
         """Install everything and start it; raise Refused at the first step that fails."""
-        self._packages()
-        self._program()
-        self._user()
-        self._credentials()
-        self._units()
+        with _alone(self.plan.site):
+            self._packages()
+            self._program()
+            self._user()
+            self._credentials()
+            self._units()
 
     def _must(self, command: Sequence[str], sentence: str) -> str:
         told = f"{sentence} What was said is in {self.plan.site.log}."
@@ -60,6 +75,7 @@ class Work:
     def _packages(self) -> None:
         if not self.plan.packages:
             return
+        self.say(f"mqcam: {', '.join(self.plan.packages)} ...")
         self._must(
             ["bash", str(CHECKOUT / "scripts/install-packages.sh"), *self.plan.packages],
             f"could not install {', '.join(self.plan.packages)}: is the network up, and no other "
@@ -68,6 +84,7 @@ class Work:
 
     def _program(self) -> None:
         site = self.plan.site
+        self.say(f"mqcam: {site.program}, which takes minutes on a small Pi ...")
         if self.plan.is_venv_new:
             # It sees the system's packages: libcamera and picamera2 are had from apt only.
             command = [sys.executable, "-m", "venv", "--clear", "--system-site-packages"]
@@ -130,6 +147,7 @@ class Work:
         self._systemctl("enable", *enabled)
         if self.plan.paper is not None:
             self._check()
+            self.say("mqcam: the camera starts ...")
             # Whether it came up, is seen from the agent itself: this says only that it did not.
             self.commands.call(["systemctl", "restart", site.unit])
 

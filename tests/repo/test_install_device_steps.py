@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -31,6 +32,9 @@ def card(tmp_path: Path) -> Card:
     return Card(tmp_path)
 
 
+LOG = "var/log/mqcam-install.log"
+
+
 # the work
 
 
@@ -53,6 +57,17 @@ def test_everything_is_done_in_its_order(card: Card) -> None:
     assert [word for word in wanted if not any(word in line for line in lines)] == []
     assert (card.root / "etc/systemd/system/mqcam-device@.service").is_file()
     assert (card.root / "usr/local/bin/mqcam-device").is_symlink()
+
+
+def test_two_installers_do_not_work_at_once(card: Card) -> None:
+    log = Site(root=card.root).log
+    log.parent.mkdir(parents=True)
+    with log.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Refused, match="another install-device is at work"):
+            card.install()
+        assert not card.commands.ran("pip")
+    card.install()
 
 
 def test_typed_again_it_brings_the_program_up_to_date(card: Card) -> None:
@@ -166,7 +181,7 @@ def test_what_was_installed_can_be_removed_and_who_the_camera_is_stays(card: Car
     card.is_somebody("back", "back.credentials.yaml")
     remove(card).do_all()
     left = [name for name in card.files() if not (card.root / name).is_dir()]
-    assert left == ["etc/mqcam/back.credentials.yaml", "etc/mqcam/credentials.yaml"]
+    assert left == ["etc/mqcam/back.credentials.yaml", "etc/mqcam/credentials.yaml", LOG]
     assert card.commands.ran("disable --now mqcam-device.service")
     assert card.commands.ran("disable --now mqcam-device@back.service")
 
@@ -175,7 +190,7 @@ def test_purged_nothing_is_left(card: Card) -> None:
     card.install()
     card.is_somebody()
     remove(card, is_purging=True).do_all()
-    assert [name for name in card.files() if not (card.root / name).is_dir()] == []
+    assert [name for name in card.files() if not (card.root / name).is_dir()] == [LOG]
 
 
 def test_a_broker_on_the_same_machine_keeps_its_program(card: Card) -> None:
