@@ -106,8 +106,8 @@ def choose(seen: Sighting, *, taken: str = "", is_one_of_several: bool = False) 
         )
     said = [f"{each.model}: {each.trouble or 'another agent has it'}" for each in seen.cameras]
     told = "; ".join(_plain(text) for text in (*said, *seen.notes))
-    because = f" ({told})" if told else ""
-    return Choice(kind="pattern", why=f"pattern: no camera can be used{because}. {_LATER}")
+    because = f"no camera can be used ({told})" if told else "no camera was found"
+    return Choice(kind="pattern", why=f"pattern: {because}. {_LATER}")
 
 
 def without_knowing(reason: str) -> Choice:

@@ -46,7 +46,7 @@ def test_without_one_a_usb_camera_is_taken(tmp_path: Path) -> None:
 
 def test_without_any_the_pattern_says_what_to_write_later(tmp_path: Path) -> None:
     choice = choose([])
-    assert "no camera can be used." in choice.why
+    assert "no camera was found." in choice.why
     assert "'picamera' or 'usb'" in choice.why
     assert source_of(choice, tmp_path) == PatternSource()
 
