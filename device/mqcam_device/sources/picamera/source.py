@@ -107,7 +107,7 @@ class PicameraSource:
         """Return a picture of MAIN's size, even while paused; raises SourceError."""
         end_s = time.monotonic() + timeout_s
         picture = None
-        if self._capturing.acquire(timeout=timeout_s):
+        if self._capturing.acquire(True, timeout_s):
             try:
                 picture = self._capture(end_s)
             finally:
