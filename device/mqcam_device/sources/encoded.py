@@ -8,14 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
-from av.video.reformatter import ColorRange
 from mqcam.errors import MqcamError, SourceError
 
 from mqcam_device.media import LOW, MAIN, SourceState, StreamInfo
+from mqcam_device.sources.jpeg import encode_jpeg
 from mqcam_device.sources.layer import (
     LOW_BITRATE_BPS,
     LOW_MAX_BITRATE_BPS,
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from mqcam_device.sources.raw import RawInfo, RawSource
 
 _FPS_RANGE = (1.0, 120.0)
-_JPEG_QUALITY = 4
 _LAYERS = (MAIN, LOW)
 """In the order in which a picture is encoded: MAIN does not wait for the other."""
 
@@ -282,20 +280,9 @@ class EncodedSource:
     def _answer_snapshot(self, frame: VideoFrame) -> None:
         picture: bytes | SourceError
         try:
-            picture = _encode_jpeg(frame)
+            picture = encode_jpeg(frame)
         except (av.FFmpegError, ValueError, KeyError) as error:
             picture = SourceError("snapshot", f"the picture cannot be encoded: {error!r}")
         with self._changed:
             self._picture = picture
             self._changed.notify_all()
-
-
-def _encode_jpeg(frame: VideoFrame) -> bytes:
-    full_range = frame.reformat(format="yuvj420p", dst_color_range="JPEG")  # PyAV 14: no enum
-    context = av.VideoCodecContext.create("mjpeg", "w")
-    context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuvj420p"
-    context.time_base = Fraction(1, 25)
-    context.color_range = ColorRange.JPEG
-    context.options = {"qmin": "2", "qmax": str(_JPEG_QUALITY)}
-    full_range.pts = 0
-    return b"".join(bytes(packet) for packet in context.encode(full_range))

@@ -11,7 +11,9 @@ from mqcam.errors import SourceError
 
 from mqcam_device.sources.encoded import EncodedSource
 from mqcam_device.sources.film import Film
+from mqcam_device.sources.passthrough import PassthroughSource
 from mqcam_device.sources.pattern import Pattern
+from mqcam_device.sources.rtsp import RtspFeed
 
 if TYPE_CHECKING:
     from mqcam_device.media import SourceSettings, VideoSource
@@ -23,9 +25,22 @@ _SIZE_RANGE = (32, 4096)
 
 def make_source(settings: SourceSettings) -> VideoSource:
     """Return the source, not started; raises SourceError for settings that no source can have."""
+    if settings.kind == "rtsp":
+        return _make_rtsp(settings)
     if settings.kind not in {"pattern", "film"}:
         raise SourceError(settings.kind, "this kind of source is not in this build")
     return EncodedSource(_make_raw(settings), settings)
+
+
+def _make_rtsp(settings: SourceSettings) -> VideoSource:
+    url = settings.url or ""
+    if not url.startswith(("rtsp://", "rtsps://")) or not url.isprintable() or " " in url:
+        raise SourceError("rtsp", "expected an address such as rtsp://192.0.2.7/stream1")
+    if settings.width is not None:
+        text = "a network camera's pictures are passed on as they are: leave 'video.size' out"
+        raise SourceError("rtsp", f"{text}, and set the size in the camera")
+    feed = RtspFeed(url, username=settings.username, password=settings.password)
+    return PassthroughSource(feed, settings, name=feed.name, encoder="camera (RTSP)")
 
 
 def _make_raw(settings: SourceSettings) -> RawSource:
