@@ -99,7 +99,8 @@ class Distribution:
         )
 
     def note_source(self, info: StreamInfo) -> None:
-        """Note which layers the source has."""
+        """Note which layers the source has, and what it can do for viewers."""
+        self._hub.note_source(can_force_keyframe=info.can_force_keyframe)
         self._director.note_layers([each.name for each in info.layers])
 
     def demote(self, key: Hashable) -> None:
