@@ -30,7 +30,7 @@ MOVE_TRIES: Final = 3
 """So many deadlines may pass before a layer that does not come is given up."""
 
 UNFORCED_REPLAY_S: Final = 10.0
-UNFORCED_REPLAY_BYTES: Final = 1_000_000
+UNFORCED_REPLAY_BYTES: Final = 2_000_000
 """What is replayed of a camera that makes keyframes when it likes: all since the last one."""
 
 

@@ -1,4 +1,4 @@
-"""A /dev of V4L2 nodes that are ordinary files, and the ioctls that answer for them.
+"""A /dev of V4L2 nodes that are ordinary files or pipes, and the ioctls that answer for them.
 
 ``tests/unit/mqcam_device/sources/test_v4l2.py`` holds its numbers to linux/videodev2.h.
 """
@@ -42,10 +42,21 @@ class FakeDevices:
         self.folder = folder
         self._nodes: dict[int, FakeNode] = {}
 
-    def plug(self, name: str, node: FakeNode, *, by_id: str = "", by_path: str = "") -> str:
+    def plug(
+        self,
+        name: str,
+        node: FakeNode,
+        *,
+        by_id: str = "",
+        by_path: str = "",
+        is_pipe: bool = False,
+    ) -> str:
         """Add a node with the links that udev would make; returns its path."""
         path = self.folder / name
-        path.touch()
+        if is_pipe:  # one that can be waited for
+            os.mkfifo(path)
+        else:
+            path.touch()
         self._nodes[path.stat().st_ino] = node
         for folder, link in (("by-id", by_id), ("by-path", by_path)):
             if link:

@@ -28,6 +28,8 @@ class FeedInfo:
     parameter_sets: bytes = b""
     fps: float | None = None
     can_force_keyframe: bool = False
+    is_own_clock: bool = False
+    """Timestamps are of CLOCK_MONOTONIC of this machine."""
 
 
 @dataclass(slots=True)

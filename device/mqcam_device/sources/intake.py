@@ -46,7 +46,7 @@ class Intake:
 
     def begin(self, info: FeedInfo) -> None:
         """Begin a connection; raises Unfit."""
-        self._clock = CameraClock(rate_hz=info.rate_hz, bits=info.bits)
+        self._clock = CameraClock(rate_hz=info.rate_hz, bits=info.bits, is_own=info.is_own_clock)
         self._normaliser = h264.Normaliser()
         self._sequence: bytes | None = None
         self._is_broken = False

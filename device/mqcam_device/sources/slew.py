@@ -31,13 +31,19 @@ BEHIND_NS: Final = 3 * NS
 """When even the earliest of a window were so late, it was the camera's clock that was set."""
 
 
+OWN_NS: Final = 2 * NS
+"""A picture that is older than this by our own clock was stamped by another."""
+
+
 class CameraClock:
     """Map timestamps of one stream, in its order; what comes out grows by a microsecond at least.
 
-    ``rate_hz`` is what a second has of ticks, ``bits`` the width at which they wrap.
+    ``rate_hz`` is what a second has of ticks, ``bits`` the width at which they wrap. ``is_own``
+    says that they are of our clock, which is believed where it can be.
     """
 
-    def __init__(self, *, rate_hz: int, bits: int | None = None) -> None:
+    def __init__(self, *, rate_hz: int, bits: int | None = None, is_own: bool = False) -> None:
+        self._is_own = is_own
         self._rate_hz = rate_hz
         self._span = None if bits is None else 1 << bits
         self._ticks: int | None = None
@@ -64,6 +70,8 @@ class CameraClock:
         is_back, ticks = self._extend(timestamp)
         camera_ns = ticks * NS // self._rate_hz
         apart_ns = arrived_ns - camera_ns
+        if self._is_own and 0 <= apart_ns <= OWN_NS:
+            return camera_ns
         if is_back or apart_ns < self._offset_ns - AHEAD_NS:
             self._anchor(apart_ns, arrived_ns)
         self._note(apart_ns, arrived_ns)

@@ -107,7 +107,7 @@ def test_old_or_large_groups_are_not_replayed(rig: Rig) -> None:
     rig.advance(10.1)
     viewer = Viewer()
     rig.hub.attach("b", viewer)
-    rig.publish(keyframe=True, size=999_000)
+    rig.publish(keyframe=True, size=1_999_000)
     rig.publish(size=2000)
     late = Viewer()
     rig.hub.attach("c", late)
