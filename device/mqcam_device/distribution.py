@@ -60,6 +60,8 @@ class Distribution:
         self._report_clock = SteadyClock()
         self._pulse = Pulse(clock=time.monotonic, call_later=call_later)
         self._is_refusal_told = False
+        self.rotation = 0
+        """How far viewers turn the pictures clockwise, in degrees: what the source said last."""
 
     def make_egress(self, key: Hashable, connection: Connection) -> MediaEgress:
         """Make the way out to a viewer whom the hub expects, on a connection that stands."""
@@ -83,6 +85,7 @@ class Distribution:
             report_clock=self._report_clock,
             path=path,
             bitrate_bps=lambda: self._director.bitrate_bps(key),
+            rotation=lambda: self.rotation,
             on_keyframe_wanted=lambda round_trip_s: self._hub.request_keyframe(
                 key, round_trip_s=round_trip_s
             ),
@@ -99,9 +102,14 @@ class Distribution:
         )
 
     def note_source(self, info: StreamInfo) -> None:
-        """Note which layers the source has, and what it can do for viewers."""
-        self._hub.note_source(can_force_keyframe=info.can_force_keyframe)
-        self._director.note_layers([each.name for each in info.layers])
+        """Note which layers the source has, what it can do for viewers and leaves them to turn."""
+        self.rotation = info.rotation
+        layers = [each.name for each in info.layers]
+        self._hub.note_source(layers=layers, can_force_keyframe=info.can_force_keyframe)
+        self._director.note_layers(
+            layers,
+            fixed=[each.name for each in info.layers if each.bitrate_range_bps is None],
+        )
 
     def demote(self, key: Hashable) -> None:
         """Put a viewer who asks for too many keyframes on the low layer."""

@@ -14,11 +14,11 @@ from mqcam.log import fields
 from mqcam_device.catchup import LATE_S, NS, CatchUp
 from mqcam_device.group import Group
 from mqcam_device.keyframes import Allowance, Requests, Verdict
-from mqcam_device.media import MAIN
+from mqcam_device.media import LOW, MAIN
 from mqcam_device.viewing import Late, Move, Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
     from mqcam_device.keyframes import CallLater
     from mqcam_device.media import AccessUnit
@@ -75,12 +75,13 @@ class Hub:
         self._replay_age_s = replay_age_s
         self._replay_bytes = replay_bytes
         self._move_s = move_s
-        self._can_force_keyframe = True
+        self._can_force_keyframe = self._has_low = True
         self._viewers: dict[Hashable, Viewer] = {}
         self._layers: dict[str, _Layer] = {}
 
-    def note_source(self, *, can_force_keyframe: bool) -> None:
-        """Note whether keyframes come when they are asked for."""
+    def note_source(self, *, layers: Collection[str], can_force_keyframe: bool) -> None:
+        """Note which layers there are, and whether keyframes come when they are asked for."""
+        self._has_low = LOW in layers
         self._can_force_keyframe = can_force_keyframe
         for layer in self._layers.values():
             layer.group.bound(max_age_s=self._window[0], max_bytes=self._window[1])
@@ -93,9 +94,14 @@ class Hub:
         return UNFORCED_REPLAY_S, UNFORCED_REPLAY_BYTES
 
     def expect(self, key: Hashable, layer: str = MAIN) -> None:
-        """Make a keyframe ready for a viewer whose offer has been authorised."""
+        """Make a keyframe ready for a viewer whose offer has been authorised.
+
+        Who wishes for a layer that the source does not have gets the main one.
+        """
         if key in self._viewers:
             return
+        if layer == LOW and not self._has_low:
+            layer = MAIN
         self._viewers[key] = Viewer(layer=layer, allowance=Allowance(self._clock()))
         self._want(layer)
 

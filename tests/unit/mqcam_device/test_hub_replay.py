@@ -9,7 +9,7 @@ from support.hubs import Rig, Viewer
 @pytest.fixture
 def rig() -> Rig:
     rig = Rig()
-    rig.hub.note_source(can_force_keyframe=False)
+    rig.hub.note_source(layers=["main"], can_force_keyframe=False)
     return rig
 
 
@@ -117,7 +117,7 @@ def test_old_or_large_groups_are_not_replayed(rig: Rig) -> None:
 
 
 def test_camera_that_can_be_asked_is_asked(rig: Rig) -> None:
-    rig.hub.note_source(can_force_keyframe=True)
+    rig.hub.note_source(layers=["main"], can_force_keyframe=True)
     rig.hub.attach("a", Viewer())
     show(rig, 25, keyframe=True)
     viewer = Viewer()
@@ -137,3 +137,13 @@ def test_viewer_that_asks_in_vain_costs_three_questions_a_second_at_most(rig: Ri
 
     assert len(rig.asked) <= 14
     assert len(rig.overdrawn) <= 2
+
+
+def test_who_wishes_for_a_layer_that_is_not_there_gets_the_main_one(rig: Rig) -> None:
+    rig.hub.expect("a", "low")
+    viewer = Viewer()
+    rig.hub.attach("a", viewer)
+    show(rig, 2, keyframe=True)
+
+    assert rig.active == {"main": True}
+    assert viewer.seqs == [0, 1]
