@@ -49,6 +49,7 @@ class Director:
         )
         self._paths: dict[Hashable, PathRate] = {}
         self._bitrates: dict[str, int] = {MAIN: start_bps}
+        self._fixed: frozenset[str] = frozenset()
 
     @property
     def is_idle(self) -> bool:
@@ -69,8 +70,9 @@ class Director:
         """Leave a viewer on the low layer, as it wishes."""
         self._uplink.pin(key, now)
 
-    def note_layers(self, layers: Collection[str]) -> None:
-        """Note which layers the source has."""
+    def note_layers(self, layers: Collection[str], *, fixed: Collection[str] = ()) -> None:
+        """Note which layers the source has, and of which it sets the bit rate by itself."""
+        self._fixed = frozenset(fixed)
         self._uplink.allow_low(is_there=LOW in layers)
 
     def demote(self, key: Hashable, now: float) -> None:
@@ -91,7 +93,8 @@ class Director:
         for layer, bitrate_bps in decision.bitrates.items():
             if self._bitrates.get(layer) != bitrate_bps:
                 self._bitrates[layer] = bitrate_bps
-                self._set_bitrate(bitrate_bps, layer)
+                if layer not in self._fixed:
+                    self._set_bitrate(bitrate_bps, layer)
         for key, layer in decision.layers.items():
             self._place(key, layer)
 

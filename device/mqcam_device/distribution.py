@@ -102,9 +102,14 @@ class Distribution:
         )
 
     def note_source(self, info: StreamInfo) -> None:
-        """Note which layers the source has, and what it leaves viewers to turn."""
+        """Note which layers the source has, what it can do for viewers and leaves them to turn."""
         self.rotation = info.rotation
-        self._director.note_layers([each.name for each in info.layers])
+        layers = [each.name for each in info.layers]
+        self._hub.note_source(layers=layers, can_force_keyframe=info.can_force_keyframe)
+        self._director.note_layers(
+            layers,
+            fixed=[each.name for each in info.layers if each.bitrate_range_bps is None],
+        )
 
     def demote(self, key: Hashable) -> None:
         """Put a viewer who asks for too many keyframes on the low layer."""

@@ -25,6 +25,11 @@ class Group:
         self._began_at = 0.0
         self._next_seq: int | None = None
 
+    def bound(self, *, max_age_s: float, max_bytes: int) -> None:
+        """Keep more or less from now on."""
+        self._max_age_s = max_age_s
+        self._max_bytes = max_bytes
+
     def take(self, unit: AccessUnit, now: float) -> bool:
         """Add a unit; False if units are lost before it: decoders would show debris."""
         if unit.keyframe:

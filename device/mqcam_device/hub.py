@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam.log import fields
 
+from mqcam_device.catchup import LATE_S, NS, CatchUp
 from mqcam_device.group import Group
 from mqcam_device.keyframes import Allowance, Requests, Verdict
-from mqcam_device.media import MAIN
-from mqcam_device.viewing import Move, Viewer
+from mqcam_device.media import LOW, MAIN
+from mqcam_device.viewing import Late, Move, Viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
     from mqcam_device.keyframes import CallLater
     from mqcam_device.media import AccessUnit
@@ -27,6 +28,10 @@ logger = logging.getLogger(__name__)
 
 MOVE_TRIES: Final = 3
 """So many deadlines may pass before a layer that does not come is given up."""
+
+UNFORCED_REPLAY_S: Final = 10.0
+UNFORCED_REPLAY_BYTES: Final = 2_000_000
+"""What is replayed of a camera that makes keyframes when it likes: all since the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,7 @@ class Hub:
     ``set_active(layer, True)`` promises a keyframe as the layer's next unit, so the hub does not
     ask for one on top of it. Who joins within ``replay_age_s`` of a keyframe gets the pictures
     since, up to ``replay_bytes``. ``on_overdrawn`` gets a viewer that used up its keyframes, once
-    until it has one again.
+    until it has one again. Where keyframes come unasked only, more is replayed, and paced.
     """
 
     def __init__(
@@ -70,13 +75,33 @@ class Hub:
         self._replay_age_s = replay_age_s
         self._replay_bytes = replay_bytes
         self._move_s = move_s
+        self._can_force_keyframe = self._has_low = True
         self._viewers: dict[Hashable, Viewer] = {}
         self._layers: dict[str, _Layer] = {}
 
+    def note_source(self, *, layers: Collection[str], can_force_keyframe: bool) -> None:
+        """Note which layers there are, and whether keyframes come when they are asked for."""
+        self._has_low = LOW in layers
+        self._can_force_keyframe = can_force_keyframe
+        for layer in self._layers.values():
+            layer.group.bound(max_age_s=self._window[0], max_bytes=self._window[1])
+
+    @property
+    def _window(self) -> tuple[float, int]:
+        """How old and how large a group may be that is replayed."""
+        if self._can_force_keyframe:
+            return self._replay_age_s, self._replay_bytes
+        return UNFORCED_REPLAY_S, UNFORCED_REPLAY_BYTES
+
     def expect(self, key: Hashable, layer: str = MAIN) -> None:
-        """Make a keyframe ready for a viewer whose offer has been authorised."""
+        """Make a keyframe ready for a viewer whose offer has been authorised.
+
+        Who wishes for a layer that the source does not have gets the main one.
+        """
         if key in self._viewers:
             return
+        if layer == LOW and not self._has_low:
+            layer = MAIN
         self._viewers[key] = Viewer(layer=layer, allowance=Allowance(self._clock()))
         self._want(layer)
 
@@ -100,7 +125,7 @@ class Hub:
             return
         for unit in units:
             if self._viewers.get(key) is viewer and (unit.keyframe or viewer.is_flowing):
-                self._send(key, viewer, unit)
+                self._send_in_time(key, viewer, unit)
 
     def detach(self, key: Hashable) -> None:
         """Forget a viewer, expected or attached; the last one of a layer stops its encoder."""
@@ -170,9 +195,44 @@ class Hub:
         if viewer.layer != unit.layer:
             return
         if unit.keyframe or viewer.is_flowing:
-            self._send(key, viewer, unit)
+            self._send_in_time(key, viewer, unit)
         elif not viewer.is_asked:
             self._ask_for(key, viewer)
+
+    def _send_in_time(self, key: Hashable, viewer: Viewer, unit: AccessUnit) -> None:
+        """Send a unit now, or behind those that the viewer is late with."""
+        now = self._clock()
+        if unit.keyframe:
+            _forget_late(viewer)  # all before it is of no use any more
+            if not self._can_force_keyframe and now - unit.captured_ns / NS > LATE_S:
+                viewer.late = Late(queue=CatchUp(unit, now))
+                viewer.is_flowing = True
+                self._catch_up(key, viewer)
+                return
+        late = viewer.late
+        if late is None or late.queue.is_done(now):
+            viewer.late = None
+            self._send(key, viewer, unit)
+        elif not late.queue.add(unit):
+            _forget_late(viewer)
+            viewer.is_flowing = viewer.is_asked = False
+        elif late.timer is None:
+            self._catch_up(key, viewer)
+
+    def _catch_up(self, key: Hashable, viewer: Viewer) -> None:
+        """Send the late pictures that are due, and come back for the rest."""
+        late, now = viewer.late, self._clock()
+        if late is None:
+            return
+        late.timer = None
+        for unit in late.queue.take(now):
+            self._send(key, viewer, unit)
+            if viewer.late is not late or not viewer.is_flowing:
+                _forget_late(viewer)
+                return
+        if late.queue:
+            delay_s = max(late.queue.next_at - now, 0.0)
+            late.timer = self._call_later(delay_s, lambda: self._catch_up(key, viewer))
 
     def _send(self, key: Hashable, viewer: Viewer, unit: AccessUnit) -> None:
         if viewer.egress is None:
@@ -211,7 +271,7 @@ class Hub:
             layer.requests.want()
             return
         self._layers[name] = _Layer(
-            group=Group(max_age_s=self._replay_age_s, max_bytes=self._replay_bytes),
+            group=Group(max_age_s=self._window[0], max_bytes=self._window[1]),
             requests=Requests(
                 lambda: self._request_keyframe(name),
                 interval_s=self._keyframe_interval_s,
@@ -241,6 +301,7 @@ class Hub:
 
     def _change(self, viewer: Viewer, layer: str) -> None:
         former, viewer.layer = viewer.layer, layer
+        _forget_late(viewer)
         self._call_off(viewer)
         self._rest_if_unused(former)
 
@@ -253,6 +314,7 @@ class Hub:
 
     def _release(self, viewer: Viewer) -> None:
         """Let layers rest that only this viewer used, which is not kept any more."""
+        _forget_late(viewer)
         self._call_off(viewer)
         self._rest_if_unused(viewer.layer)
 
@@ -263,3 +325,9 @@ class Hub:
         if layer is not None:
             layer.requests.settle()
             self._set_active(name, False)
+
+
+def _forget_late(viewer: Viewer) -> None:
+    late, viewer.late = viewer.late, None
+    if late is not None and late.timer is not None:
+        late.timer.cancel()

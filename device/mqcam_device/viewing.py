@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from mqcam_device.catchup import CatchUp
     from mqcam_device.keyframes import Allowance, Timer
     from mqcam_device.media import AccessUnit
 
@@ -36,11 +37,20 @@ class Move:
 
 
 @dataclass(slots=True, kw_only=True)
+class Late:
+    """The pictures that a viewer has yet to get before it is at the present."""
+
+    queue: CatchUp
+    timer: Timer | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Viewer:
     """One viewer; ``egress`` is None until it is attached.
 
     It ``is_flowing`` from a keyframe until it refuses a unit; else ``is_asked`` if a keyframe will
-    come. ``sent_ns`` is the capture time of the newest unit sent.
+    come. ``sent_ns`` is the capture time of the newest unit sent. While there is something ``late``
+    new units wait behind it.
     """
 
     layer: str
@@ -50,6 +60,7 @@ class Viewer:
     is_asked: bool = True
     sent_ns: int = -1
     move: Move | None = None
+    late: Late | None = None
 
     @property
     def goal(self) -> str:

@@ -74,6 +74,7 @@ class SequenceParameters:
     profile_level_id: str
     width: int
     height: int
+    is_progressive: bool = True
 
 
 def parse_sps(nal: bytes) -> SequenceParameters:
@@ -81,10 +82,12 @@ def parse_sps(nal: bytes) -> SequenceParameters:
     if nal_type(nal) != SPS or len(nal) < 4:  # noqa: PLR2004 - header, profile, constraints, level
         raise SourceError("H.264 stream", "the sequence parameter set is damaged")
     try:
-        width, height = _parse_size(_Bits(_unescape(nal[4:])), profile=nal[1])
+        width, height, is_progressive = _parse_size(_Bits(_unescape(nal[4:])), profile=nal[1])
     except EOFError as error:
         raise SourceError("H.264 stream", "the sequence parameter set is damaged") from error
-    return SequenceParameters(profile_level_id=nal[1:4].hex(), width=width, height=height)
+    return SequenceParameters(
+        profile_level_id=nal[1:4].hex(), width=width, height=height, is_progressive=is_progressive
+    )
 
 
 class Normaliser:
@@ -94,6 +97,11 @@ class Normaliser:
         self._sps: bytes | None = None
         self._pps: dict[int, bytes] = {}
         self._started = False
+
+    @property
+    def sequence(self) -> bytes | None:
+        """The sequence parameter set that was remembered last."""
+        return self._sps
 
     def add_parameter_sets(self, stream: bytes) -> None:
         """Remember the sets of a stream's header (Annex B), for encoders that send them once."""
@@ -163,7 +171,7 @@ class _Bits:
         return (code + 1) // 2 if code & 1 else -(code // 2)
 
 
-def _parse_size(bits: _Bits, *, profile: int) -> tuple[int, int]:
+def _parse_size(bits: _Bits, *, profile: int) -> tuple[int, int, bool]:
     """Walk 7.3.2.1.1 as far as the cropping rectangle."""
     bits.unsigned()  # seq_parameter_set_id
     chroma_format = 1
@@ -186,7 +194,7 @@ def _parse_size(bits: _Bits, *, profile: int) -> tuple[int, int]:
         unit_y = (2 if chroma_format == 1 else 1) * (2 - is_progressive)
         width -= unit_x * (left + right)
         height -= unit_y * (top + bottom)
-    return width, height
+    return width, height, bool(is_progressive)
 
 
 def _parse_high_profile_fields(bits: _Bits) -> int:

@@ -8,15 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
-from av.video.reformatter import ColorRange
 from mqcam.errors import MqcamError, SourceError
 
 from mqcam_device.media import LOW, MAIN, SourceState, StreamInfo
 from mqcam_device.sources.delivery import Delivery
+from mqcam_device.sources.jpeg import encode_jpeg
 from mqcam_device.sources.layer import (
     LOW_BITRATE_BPS,
     LOW_MAX_BITRATE_BPS,
@@ -24,7 +23,7 @@ from mqcam_device.sources.layer import (
     low_layer,
     thinning_of,
 )
-from mqcam_device.sources.raw import NS
+from mqcam_device.sources.raw import NS, LiveRaw
 from mqcam_device.x264 import MIN_BITRATE_BPS, probe_profile_level_id
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from mqcam_device.sources.raw import RawInfo, RawSource
 
 _FPS_RANGE = (1.0, 120.0)
-_JPEG_QUALITY = 4
 _LAYERS = (MAIN, LOW)
 """In the order in which a picture is encoded: MAIN does not wait for the other."""
 
@@ -96,6 +94,10 @@ class EncodedSource:
         self._thread: threading.Thread | None = None
         self._layers: dict[str, EncodedLayer] = {}
         self._picture: bytes | SourceError | None = None
+        self._live = raw if isinstance(raw, LiveRaw) else None
+        self._has_come = False
+        if self._live is not None:
+            self._live.listen(self._note_picture)
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Open the source, paused; raises SourceError."""
@@ -234,14 +236,19 @@ class EncodedSource:
         with self._changed:
             while not (self._wishes.active or self._wishes.snapshot or self._wishes.stop):
                 self._rest()
+                if self._has_come:  # or a fault, of which we must tell although nobody looks
+                    self._has_come = False
+                    self._raw.due_ns(time.monotonic_ns())
                 self._changed.wait()
             return not self._wishes.stop
 
     def _play(self) -> None:
         """Show pictures at their time until paused or stopped."""
-        while self._wait_until(self._raw.due_ns(time.monotonic_ns())):
+        while self._wait_for_picture():
             captured_ns = time.monotonic_ns()
             frame = self._raw.read(captured_ns)
+            if self._live is not None:
+                captured_ns = self._live.captured_ns
             with self._changed:
                 wishes = self._wishes.take()
             if wishes.snapshot:
@@ -270,14 +277,25 @@ class EncodedSource:
         for layer in self._layers.values():
             layer.rest()
 
-    def _wait_until(self, due_ns: int) -> bool:
+    def _wait_for_picture(self) -> bool:
+        """Sleep until a picture is due; False when nobody wants one any more."""
+        while True:
+            due_ns = self._raw.due_ns(time.monotonic_ns())
+            with self._changed:
+                while not self._has_come:
+                    if self._wishes.stop or not (self._wishes.active or self._wishes.snapshot):
+                        return False
+                    rest_s = (due_ns - time.monotonic_ns()) / NS
+                    if rest_s <= 0:
+                        return True
+                    self._changed.wait(rest_s)
+                self._has_come = False
+
+    def _note_picture(self) -> None:
+        """Let the thread look again; called by a live source's own."""
         with self._changed:
-            while not self._wishes.stop and (self._wishes.active or self._wishes.snapshot):
-                rest_s = (due_ns - time.monotonic_ns()) / NS
-                if rest_s <= 0:
-                    return True
-                self._changed.wait(rest_s)
-        return False
+            self._has_come = True
+            self._changed.notify_all()
 
     def _change_framerate(self, fps: float) -> None:
         raw_info = self._raw.set_framerate(fps)
@@ -289,20 +307,9 @@ class EncodedSource:
     def _answer_snapshot(self, frame: VideoFrame) -> None:
         picture: bytes | SourceError
         try:
-            picture = _encode_jpeg(frame)
+            picture = encode_jpeg(frame)
         except (av.FFmpegError, ValueError, KeyError) as error:
             picture = SourceError("snapshot", f"the picture cannot be encoded: {error!r}")
         with self._changed:
             self._picture = picture
             self._changed.notify_all()
-
-
-def _encode_jpeg(frame: VideoFrame) -> bytes:
-    full_range = frame.reformat(format="yuvj420p", dst_color_range="JPEG")  # PyAV 14: no enum
-    context = av.VideoCodecContext.create("mjpeg", "w")
-    context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuvj420p"
-    context.time_base = Fraction(1, 25)
-    context.color_range = ColorRange.JPEG
-    context.options = {"qmin": "2", "qmax": str(_JPEG_QUALITY)}
-    full_range.pts = 0
-    return b"".join(bytes(packet) for packet in context.encode(full_range))

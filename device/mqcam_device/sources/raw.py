@@ -6,11 +6,13 @@ It must not know encoders, layers or viewers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mqcam_device.media import BT601, BT709
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from av.video.frame import VideoFrame
 
 NS = 1_000_000_000
@@ -55,6 +57,18 @@ class RawSource(Protocol):
 
     def close(self) -> None:
         """Give back what `open` took; idempotent."""
+        ...
+
+
+@runtime_checkable
+class LiveRaw(RawSource, Protocol):
+    """A raw source whose pictures come when they come, and are older than the moment of `read`."""
+
+    captured_ns: int
+    """When the picture was taken that `read` has returned."""
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Call when a picture or a fault has come, from any thread; before `open`."""
         ...
 
 

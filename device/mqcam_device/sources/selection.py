@@ -5,18 +5,24 @@ It must not know processes or sockets.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mqcam.errors import SourceError
 
 from mqcam_device.sources.encoded import EncodedSource
 from mqcam_device.sources.film import Film
+from mqcam_device.sources.passthrough import PassthroughSource
 from mqcam_device.sources.pattern import Pattern
 from mqcam_device.sources.picamera.source import PicameraSource
+from mqcam_device.sources.rtsp import RtspFeed
+from mqcam_device.sources.usb import UsbFeed, UsbPictures
+from mqcam_device.sources.usbdevice import Machine, choose_mode
 
 if TYPE_CHECKING:
     from mqcam_device.media import SourceSettings, VideoSource
     from mqcam_device.sources.raw import RawSource
+    from mqcam_device.sources.usbdevice import Host
 
 _DEFAULT_SIZE = (1280, 720)
 _SIZE_RANGE = (32, 4096)
@@ -27,9 +33,39 @@ def make_source(settings: SourceSettings) -> VideoSource:
     if settings.kind == "picamera":
         _check_size(settings)
         return PicameraSource(settings)
+    if settings.kind == "rtsp":
+        return _make_rtsp(settings)
+    if settings.kind == "usb":
+        return make_usb(settings, Machine())
     if settings.kind not in {"pattern", "film"}:
         raise SourceError(settings.kind, "this kind of source is not in this build")
     return EncodedSource(_make_raw(settings), settings)
+
+
+def _make_rtsp(settings: SourceSettings) -> VideoSource:
+    url = settings.url or ""
+    if not url.startswith(("rtsp://", "rtsps://")) or not url.isprintable() or " " in url:
+        raise SourceError("rtsp", "expected an address such as rtsp://192.0.2.7/stream1")
+    if settings.width is not None:
+        text = "a network camera's pictures are passed on as they are: leave 'video.size' out"
+        raise SourceError("rtsp", f"{text}, and set the size in the camera")
+    feed = RtspFeed(url, username=settings.username, password=settings.password)
+    return PassthroughSource(feed, settings, name=feed.name, encoder="camera (RTSP)")
+
+
+def make_usb(settings: SourceSettings, host: Host) -> VideoSource:
+    """Return the source for a USB camera, by the format that it has; raises SourceError."""
+    _check_size(settings)
+    camera = host.find(settings.camera)
+    if camera.trouble:
+        raise SourceError(camera.id, camera.trouble)
+    # The one that was found, whatever is plugged in meanwhile.
+    settings = replace(settings, camera=camera.id)
+    mode = choose_mode(camera.modes, settings, name=camera.id)
+    if mode.format == "h264":
+        feed = UsbFeed(settings, host)
+        return PassthroughSource(feed, settings, name=camera.id, encoder="camera (USB)")
+    return EncodedSource(UsbPictures(settings, host), settings)
 
 
 def _make_raw(settings: SourceSettings) -> RawSource:

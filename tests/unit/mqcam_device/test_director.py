@@ -154,6 +154,16 @@ def test_a_source_without_a_low_layer_moves_nobody() -> None:
     assert rig.active == {MAIN}
 
 
+def test_a_camera_that_sets_its_rate_by_itself_is_told_none() -> None:
+    rig = Rig()
+    rig.director.note_layers([MAIN], fixed=[MAIN])
+    rig.enter("anna")
+    rig.run(3.0)
+
+    assert rig.told == []
+    assert rig.director.bitrate_bps("anna") > UNKNOWN_PATH_BPS
+
+
 def test_a_pinned_viewer_stays_and_does_not_hold_the_others_back() -> None:
     rig = Rig()
     rig.enter("anna")
