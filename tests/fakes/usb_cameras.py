@@ -23,9 +23,10 @@ from support.clips import encode
 from support.films import grey_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from av.video.frame import VideoFrame
     from mqcam_device.sources.usbcameras import UsbCamera
 
 FORMATS = {"h264": "H264", "mjpeg": "MJPG", "yuyv422": "YUYV"}
@@ -48,13 +49,21 @@ class Behaviour:
 class FakeHost:
     """A machine with one camera; a `Host`."""
 
-    def __init__(self, folder: Path, fmt: str, *, fps: int = 30, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        fmt: str,
+        *,
+        fps: int = 30,
+        size: tuple[int, int],
+        draw: Callable[[int], VideoFrame] | None = None,
+    ) -> None:
         self.behaviour = Behaviour()
         self.devices = FakeDevices(folder)
         sizes: Sizes = {size: (fps,)}
         self.node = FakeNode(card="Fake", bus="usb-1", formats={FORMATS[fmt]: sizes})
         self._path = self.devices.plug("video0", self.node, by_id="usb-Fake-index0", is_pipe=True)
-        self._pictures = pictures(fmt, size)
+        self._pictures = pictures(fmt, size, draw)
         self._fps = fps
 
     def find(self, wanted: str | None) -> UsbCamera:
@@ -146,14 +155,19 @@ class FakeContainer:
                 os.write(self._fd, b"x")
 
 
-def pictures(fmt: str, size: tuple[int, int]) -> list[bytes]:
-    """Return pictures in a camera's format, each a little brighter than the one before."""
+def pictures(
+    fmt: str, size: tuple[int, int], draw: Callable[[int], VideoFrame] | None = None
+) -> list[bytes]:
+    """Return pictures in a camera's format, each a little brighter than the one before.
+
+    ``draw`` makes others from their numbers, of the same size.
+    """
     width, height = size
     if fmt == "h264":
         return encode(GROUP, width=width, height=height)
     made = []
     for number in range(10):
-        frame = grey_picture(width, height, 60 + number * 8)
+        frame = draw(number) if draw else grey_picture(width, height, 60 + number * 8)
         if fmt == "yuyv422":
             made.append(bytes(frame.reformat(format="yuyv422").planes[0]))
             continue

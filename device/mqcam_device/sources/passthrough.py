@@ -8,7 +8,6 @@ not know which cameras there are.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 from mqcam.errors import SourceError
 
 from mqcam_device.group import Group
-from mqcam_device.media import MAIN, SourceState, StreamInfo
+from mqcam_device.media import MAIN, AccessUnit, SourceState, StreamInfo
+from mqcam_device.sources.delivery import Delivery
 from mqcam_device.sources.feed import Bell
 from mqcam_device.sources.intake import Intake, Unfit
 from mqcam_device.sources.still import decode_newest
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mqcam_device.media import (
-        AccessUnit,
         ControlInfo,
         ControlValue,
         Sink,
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
         StateListener,
     )
     from mqcam_device.sources.feed import Feed
-
-logger = logging.getLogger(__name__)
 
 KEPT_S: Final = 10.0
 KEPT_BYTES: Final = 2_000_000
@@ -85,13 +82,14 @@ class PassthroughSource:
         self._trouble = ""
         self._idle_since = time.monotonic()
         self._came_at = self._sent_at = 0.0
-        self._has_brought_pictures = self._is_fault_logged = False
+        self._next_seq = 0
+        self._has_brought_pictures = False
 
     # What callers ask, from any thread.
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Connect and find out what comes; raises SourceError."""
-        self._sink, self._on_state = sink, on_state
+        self._delivery, self._on_state = Delivery(sink, on_state), on_state
         self._bell.open()
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
         self._thread.start()
@@ -261,13 +259,10 @@ class PassthroughSource:
             self._sent_at = time.monotonic()
 
     def _hand_over(self, unit: AccessUnit) -> None:
-        try:
-            self._sink(unit)
-        except Exception:
-            # A mistake of whoever takes units must not end the camera, nor fill the log.
-            if not self._is_fault_logged:
-                self._is_fault_logged = True
-                logger.exception("a unit could not be handed over")
+        """Hand a unit over under a new number: what was kept may leave more than once."""
+        numbered = AccessUnit(unit.data, unit.captured_ns, unit.keyframe, self._next_seq)
+        self._next_seq += 1
+        self._delivery.hand_over(numbered, self._info)
 
     def _note_parameters(self) -> None:
         """Find out what is delivered, and tell when it has changed."""
