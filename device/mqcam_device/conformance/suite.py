@@ -39,6 +39,9 @@ SLACK_S = 0.5
 
 BRIEF_S = 0.3
 UNTROUBLED = None
+LONG_FAULTS = frozenset({Fault.DEATH, Fault.GARBAGE})
+"""In the capture child they are always struck."""
+
 A_WHILE_S = 2.0
 LOW_RATE_S = 1.5
 
@@ -74,9 +77,13 @@ class SourceConformance:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Hurt the source in each way that its rig knows."""
-        if "fault" in metafunc.fixturenames:
-            faults = (UNTROUBLED, *self.rig_type.faults)
-            metafunc.parametrize("fault", faults, ids=[f.value if f else "well" for f in faults])
+        if "fault" not in metafunc.fixturenames:
+            return
+        marked = [pytest.param(UNTROUBLED, id="well")]
+        for fault in self.rig_type.faults:
+            marks = [pytest.mark.long] if fault in LONG_FAULTS else []
+            marked.append(pytest.param(fault, id=fault.value, marks=marks))
+        metafunc.parametrize("fault", marked)
 
     def test_nothing_is_encoded_before_it_is_resumed(self, performance: Performance) -> None:
         require(performance.paused_units == 0, "units came before a layer was resumed")
