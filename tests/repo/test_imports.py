@@ -15,8 +15,13 @@ LIGHT = {
     "mqcam.entry": ("argparse", "asyncio", "logging", "mqcam.errors", "yaml", *NETWORK),
     "mqcam.private": NETWORK,
     "mqcam_device.capture.__main__": ("cryptography", "libcamera", "picamera2", "ssl", *NETWORK),
-    "mqcam_device.app": ("libcamera", "picamera2"),
-    "mqcam_device.cli": ("aiortc", "av", "libcamera", "paho", "picamera2"),
+    "mqcam_device.sources.selection": (
+        *("cryptography", "libcamera", "numpy", "picamera2", "ssl"),
+        *("mqcam_device.sources.picamera", "mqcam_device.sources.rtsp", "mqcam_device.sources.usb"),
+        *NETWORK,
+    ),
+    "mqcam_device.app": ("libcamera", "numpy", "picamera2"),
+    "mqcam_device.cli": ("aiortc", "av", "libcamera", "numpy", "paho", "picamera2"),
     "mqcam_broker.cli": ("av", *NETWORK),
 }
 

@@ -1,6 +1,7 @@
 """Make the source that the settings name.
 
-It must not know processes or sockets.
+Each camera's code is loaded when it is wanted: all of it would cost every capture child 5 MB and
+a tenth of a second of its restart. It must not know processes or sockets.
 """
 
 from __future__ import annotations
@@ -12,12 +13,7 @@ from mqcam.errors import SourceError
 
 from mqcam_device.sources.encoded import EncodedSource
 from mqcam_device.sources.film import Film
-from mqcam_device.sources.passthrough import PassthroughSource
 from mqcam_device.sources.pattern import Pattern
-from mqcam_device.sources.picamera.source import PicameraSource
-from mqcam_device.sources.rtsp import RtspFeed
-from mqcam_device.sources.usb import UsbFeed, UsbPictures
-from mqcam_device.sources.usbdevice import Machine, choose_mode
 
 if TYPE_CHECKING:
     from mqcam_device.media import SourceSettings, VideoSource
@@ -31,18 +27,27 @@ _SIZE_RANGE = (32, 4096)
 def make_source(settings: SourceSettings) -> VideoSource:
     """Return the source, not started; raises SourceError for settings that no source can have."""
     if settings.kind == "picamera":
-        _check_size(settings)
-        return PicameraSource(settings)
+        return _make_picamera(settings)
     if settings.kind == "rtsp":
         return _make_rtsp(settings)
     if settings.kind == "usb":
-        return make_usb(settings, Machine())
+        return _make_usb_of_this_machine(settings)
     if settings.kind not in {"pattern", "film"}:
         raise SourceError(settings.kind, "this kind of source is not in this build")
     return EncodedSource(_make_raw(settings), settings)
 
 
+def _make_picamera(settings: SourceSettings) -> VideoSource:
+    from mqcam_device.sources.picamera.source import PicameraSource  # noqa: PLC0415 - as said above
+
+    _check_size(settings)
+    return PicameraSource(settings)
+
+
 def _make_rtsp(settings: SourceSettings) -> VideoSource:
+    from mqcam_device.sources.passthrough import PassthroughSource  # noqa: PLC0415 - as said above
+    from mqcam_device.sources.rtsp import RtspFeed  # noqa: PLC0415
+
     url = settings.url or ""
     if not url.startswith(("rtsp://", "rtsps://")) or not url.isprintable() or " " in url:
         raise SourceError("rtsp", "expected an address such as rtsp://192.0.2.7/stream1")
@@ -53,8 +58,18 @@ def _make_rtsp(settings: SourceSettings) -> VideoSource:
     return PassthroughSource(feed, settings, name=feed.name, encoder="camera (RTSP)")
 
 
+def _make_usb_of_this_machine(settings: SourceSettings) -> VideoSource:
+    from mqcam_device.sources.usbdevice import Machine  # noqa: PLC0415 - as said above
+
+    return make_usb(settings, Machine())
+
+
 def make_usb(settings: SourceSettings, host: Host) -> VideoSource:
     """Return the source for a USB camera, by the format that it has; raises SourceError."""
+    from mqcam_device.sources.passthrough import PassthroughSource  # noqa: PLC0415 - as said above
+    from mqcam_device.sources.usb import UsbFeed, UsbPictures  # noqa: PLC0415
+    from mqcam_device.sources.usbdevice import choose_mode  # noqa: PLC0415
+
     _check_size(settings)
     camera = host.find(settings.camera)
     if camera.trouble:
