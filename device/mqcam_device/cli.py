@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,18 +20,18 @@ from mqcam.protocol.topics import is_id
 from mqcam.redaction import spoken
 
 from mqcam_device import folders
+from mqcam_device.asking import whom_to_ask
 from mqcam_device.board import check_board
 from mqcam_device.briefing import password_of
-from mqcam_device.control import ask, running, socket_path
+from mqcam_device.control import ask
 from mqcam_device.inspection import inspect
+from mqcam_device.selftest import verb as selftest
 from mqcam_device.servers import read_servers, secrets_of
 from mqcam_device.settings import load_settings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-
-    from mqcam_device.settings import DeviceSettings
 
 DEFAULT_CONFIG = Path("/etc/mqcam/device.yaml")
 
@@ -46,6 +45,14 @@ def parser() -> Parser:
     )
     main_parser.add_version()
     verbs = main_parser.add_subparsers(dest="verb", metavar="COMMAND", title="commands")
+    common = Parser(add_help=False)
+    common.add_argument(
+        "--config",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help="the agent's configuration (default: %(default)s)",
+    )
     for verb, text in (
         ("run", "serve the camera until stopped"),
         (
@@ -58,13 +65,8 @@ def parser() -> Parser:
         ("key", "show the public half of this camera's key; with NAME make one, here, first"),
         ("revoke", "shut a viewer out of this camera; one that watches is cut off at once"),
     ):
-        verb_parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        verb_parser.add_argument(
-            "--config",
-            type=Path,
-            default=DEFAULT_CONFIG,
-            metavar="FILE",
-            help="the agent's configuration (default: %(default)s)",
+        verb_parser = verbs.add_parser(
+            verb, parents=[common], help=text, description=f"{text[0].upper()}{text[1:]}."
         )
         if verb in {"status", "viewers"}:
             verb_parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -82,6 +84,8 @@ def parser() -> Parser:
             verb_parser.add_argument(
                 "name", nargs="?", metavar="NAME", help="a camera that has no key yet"
             )
+    for of_cameras in (selftest,):
+        of_cameras.add_verb(verbs, common)
     return main_parser
 
 
@@ -146,23 +150,6 @@ def check(config: Path) -> int:
         return exits.CONFIGURATION
     print(f"{config}: good; {credentials.name} at {', '.join(credentials.broker)}")
     return exits.OK
-
-
-def whom_to_ask(settings: DeviceSettings) -> tuple[str, Path]:
-    """Return the name of the agent to ask and the folder with its socket.
-
-    Members of the group that owns the socket may ask without reading the credentials.
-    """
-    places = folders.places_to_ask(settings.runtime_dir)
-    try:
-        name = credentials_of("device", settings.credentials).name
-    except CredentialsError:
-        found = [(name, place) for place in places for name in running(place)]
-        if len(found) != 1:
-            raise
-        return found[0]
-    has_socket = (place for place in places if os.path.exists(socket_path(name, place)))  # noqa: PTH110 - no error where we may not look
-    return name, next(has_socket, places[0])
 
 
 def ask_agent(config: Path, verb: str, *, as_json: bool) -> None:
@@ -257,6 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.verb is None:
             main_parser.print_help()
+        elif "act" in options:  # a verb with a module of its own
+            return int(options.act(options))
         elif options.verb == "run":
             run(options.config)
         elif options.verb == "check":

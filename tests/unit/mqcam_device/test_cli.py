@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.credentials import Credentials, write_credentials
 from mqcam.trust.keys import SigningKey, is_signing_key
-from mqcam_device.cli import main, print_status, whom_to_ask
+from mqcam_device.asking import whom_to_ask
+from mqcam_device.cli import main, print_status
 from mqcam_device.settings import load_settings
 from support.films import make_film
 
