@@ -76,9 +76,9 @@ class App:
     ) -> None:
         timers = deadlines or Deadlines()
         state_dir = folders.state_folder(settings.state_dir)
-        source = source_settings(settings, label=credentials.name)
+        self._source = source_settings(settings, label=credentials.name)
         capture = CaptureProcess(
-            source,
+            self._source,
             on_unit=self._deliver,
             on_state=self._source_changed,
         )
@@ -144,7 +144,7 @@ class App:
         self._loan = Loan(
             self._hub,
             capture,
-            source,
+            self._source,
             watchers=lambda: len(self.agent.viewers()),
             bitrate_bps=lambda: self._distribution.bitrate_bps,
         )
@@ -247,7 +247,8 @@ class App:
         self._distribution.demote(key)
 
     async def _status(self, _request: dict[str, object]) -> dict[str, object]:
-        return {**self.agent.status(), "owner": self._owner.trouble}
+        source = {"kind": self._source.kind, "camera": self._source.camera}
+        return {**self.agent.status(), **source, "owner": self._owner.trouble}
 
     async def _viewers(self, _request: dict[str, object]) -> dict[str, object]:
         return {"viewers": self.agent.viewers(), "allowed": self._reception.allowed()}
