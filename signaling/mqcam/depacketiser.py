@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mqcam.ordering import PATIENCE_S, Counts, Ordering, signed
+from mqcam.ordering import PATIENCE_S, Counts, Ordering
 from mqcam.payload import assemble, read_packet
+from mqcam.wrapping import signed
 
 if TYPE_CHECKING:
     from mqcam.payload import RtpPacket

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam.payload import is_keyframe_begin, is_keyframe_part
 from mqcam.repair import Repair
+from mqcam.wrapping import signed
 
 if TYPE_CHECKING:
     from mqcam.payload import RtpPacket
@@ -309,9 +310,3 @@ class Ordering:
         if newest is None or newest.marker or self._is_tail_asked or not self.has_markers:
             return None
         return newest.arrived_at + max(TAIL_S, TAIL_INTERVALS * self._interval_s)
-
-
-def signed(difference: int, *, bits: int) -> int:
-    """Read the difference of two counters that wrap."""
-    half = 1 << (bits - 1)
-    return (difference + half) % (1 << bits) - half

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam.arrivals import STATUS_LIMIT
 from mqcam.feedback import ReportBlock
-from mqcam.ordering import MAX_JUMP, signed
+from mqcam.ordering import MAX_JUMP
 from mqcam.rtcp import COMPACT_MASK, COMPACT_UNITS, RTP_MASK, SECOND_NS, compact_ntp
+from mqcam.wrapping import signed
 
 if TYPE_CHECKING:
     from mqcam.rtcp import SenderReport

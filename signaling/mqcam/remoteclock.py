@@ -10,12 +10,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from mqcam.rtcp import SECOND_NS, SenderReport, signed_difference, unix_ns_from_ntp
+from mqcam.rtcp import SECOND_NS, SenderReport, unix_ns_from_ntp
+from mqcam.sdp import RTP_CLOCK_HZ
+from mqcam.wrapping import signed
 
 WINDOW_NS: Final = 20 * SECOND_NS
 SAMPLE_LIMIT: Final = 256
 LATEST_COUNT: Final = 3
-RTP_RATE_HZ: Final = 90_000
 
 
 @dataclass(slots=True)
@@ -89,8 +90,8 @@ class RemoteClock:
         """Return on the camera's clock when the picture of an RTP timestamp was captured."""
         if self._report is None:
             return None
-        ticks = signed_difference(rtp_timestamp, self._report.rtp_timestamp)
-        return unix_ns_from_ntp(self._report.ntp) + ticks * SECOND_NS // RTP_RATE_HZ
+        ticks = signed(rtp_timestamp - self._report.rtp_timestamp, bits=32)
+        return unix_ns_from_ntp(self._report.ntp) + ticks * SECOND_NS // RTP_CLOCK_HZ
 
     def captured_ns(self, rtp_timestamp: int) -> int | None:
         """Return on our clock when the picture of an RTP timestamp was captured."""

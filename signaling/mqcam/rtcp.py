@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mqcam.wrapping import signed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -88,14 +90,8 @@ class SenderClock:
 
     def captured_at(self, rtp_timestamp: int) -> int:
         """Return the capture time in ns of an RTP timestamp within 6.6 hours of the pair."""
-        ticks = signed_difference(rtp_timestamp, self.rtp_timestamp)
+        ticks = signed(rtp_timestamp - self.rtp_timestamp, bits=32)
         return self.captured_ns + ticks * SECOND_NS // self.rate_hz
-
-
-def signed_difference(later: int, earlier: int) -> int:
-    """Subtract 32-bit counters that wrap: from -2**31 to 2**31 - 1."""
-    difference = (later - earlier) & RTP_MASK
-    return difference - 2**32 if difference >= 2**31 else difference
 
 
 def ntp_from_unix_ns(unix_ns: int) -> int:
@@ -207,8 +203,8 @@ def round_trip_ns(delay: ReferenceDelay, *, now_ntp: int) -> int | None:
     """
     if delay.last_ntp == 0:
         return None
-    elapsed = signed_difference(compact_ntp(now_ntp), delay.last_ntp)
-    units = signed_difference(elapsed & COMPACT_MASK, delay.delay)
+    elapsed = signed(compact_ntp(now_ntp) - delay.last_ntp, bits=32)
+    units = signed((elapsed & COMPACT_MASK) - delay.delay, bits=32)
     if units < -2 or units >= 60 * COMPACT_UNITS:  # noqa: PLR2004
         return None
     return max(0, units) * SECOND_NS // COMPACT_UNITS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from mqcam.rtcp import signed_difference
+from mqcam.wrapping import signed
 
 from mqcam_device.rate.passage import Minimum, Sample
 
@@ -63,7 +63,7 @@ class Reported:
             self._queue_s = round_trip_s - self._base.take(round_trip_s, now)
         if last is None:
             return None
-        expected = max(0, signed_difference(block.highest, last[0].highest))
+        expected = max(0, signed(block.highest - last[0].highest, bits=32))
         lost = min(max(0, block.packets_lost - last[0].packets_lost), expected)
         packets = sent_packets - last[2]
         size_bytes = (sent_bytes - last[1]) / packets if packets > 0 else 0.0

@@ -1,0 +1,1 @@
+"""Cameras of a Raspberry Pi, through picamera2."""
