@@ -163,7 +163,8 @@ if TYPE_CHECKING:
 class VideoSource(Protocol):
     """A source of encoded video. It starts paused: nothing is encoded before `resume`.
 
-    Calls come from one thread, the sink is called on the source's own. Each layer is encoded only
+    Calls come from one thread, those of `snapshot`, `controls` and `set_controls` from a second one
+    beside it, up to the end; the sink is called on the source's own. Each layer is encoded only
     while it is resumed; wishes for a layer that `start` did not announce are ignored.
     """
 

@@ -11,10 +11,14 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from mqcam.errors import LocalProtocolError, MqcamError
+from mqcam.errors import LocalProtocolError
 
 from mqcam_device.capture import wire
+from mqcam_device.capture.answers import Answers
 from mqcam_device.capture.build import build_name
+from mqcam_device.capture.camera import Camera
+from mqcam_device.capture.fuse import blow
+from mqcam_device.capture.orders import ORDERS, Orders
 from mqcam_device.capture.outbox import Outbox
 from mqcam_device.media import SourceState
 
@@ -22,13 +26,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from mqcam_device.media import StreamInfo, VideoSource
-
 OK, SOURCE_FAILED, AGENT_NOT_UNDERSTOOD = 0, 3, 4
 """Exit codes: told to stop, the source cannot run, the agent is of another build."""
 
 _RECEIVE_BYTES = 64 * 1024
-_STOP_S = 1.0
 _FLUSH_S = 0.5
 _HANGUP_S = 2.0
 
@@ -47,14 +48,14 @@ def run(link: socket.socket) -> int:
 
 
 class _Child:
-    """One source, one writer thread, and the main thread that reads."""
+    """The main thread, which only reads; a writer; the camera's thread, and one for questions."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
-        self._outbox = Outbox(self._request_keyframe)
-        self._source: VideoSource | None = None
-        self._info: StreamInfo | None = None
-        self._has_failed = False
+        orders = Orders()
+        self._outbox = Outbox(lambda layer: orders.put(wire.Keyframe(layer=layer)))
+        self._camera = Camera(orders, self._outbox.put)
+        self._answers = Answers(self._camera, self._outbox.put)
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._writer.start()
 
@@ -63,16 +64,15 @@ class _Child:
         self._outbox.put(wire.Hello(version=wire.VERSION, build=build_name()))
         try:
             self._serve_messages(self._read())
-        except MqcamError as error:
-            self._tell(SourceState.FAILED, None, str(error))
+        except LocalProtocolError as error:
+            self._outbox.put(wire.State(state=SourceState.FAILED, text=str(error)))
             self._await_hangup()
-            is_stranger = isinstance(error, LocalProtocolError)
-            return AGENT_NOT_UNDERSTOOD if is_stranger else SOURCE_FAILED
-        return SOURCE_FAILED if self._has_failed else OK
+            return AGENT_NOT_UNDERSTOOD
+        return SOURCE_FAILED if self._camera.has_failed else OK
 
     def close(self) -> bool:
         """End source and writer; False if one of them hangs."""
-        has_stopped = self._source is None or self._source.stop(_STOP_S)
+        has_stopped = self._camera.close()
         self._outbox.close()
         self._writer.join(_FLUSH_S)
         is_flushed = not self._writer.is_alive()
@@ -97,38 +97,10 @@ class _Child:
                 pass
 
     def _obey(self, message: wire.Message) -> None:
-        if isinstance(message, wire.Start):
-            self._start(message)
-            return
-        source = self._source
-        if source is None:
-            return
-        if isinstance(message, wire.Activate):
-            (source.resume if message.active else source.pause)(message.layer)
-        elif isinstance(message, wire.Keyframe):
-            source.request_keyframe(message.layer)
-        elif isinstance(message, wire.Bitrate):
-            source.set_bitrate(message.bitrate_bps, message.layer)
-        elif isinstance(message, wire.Framerate):
-            source.set_framerate(message.fps)
-
-    def _start(self, message: wire.Start) -> None:
-        from mqcam_device.sources.selection import make_source  # noqa: PLC0415 - after the hello
-
-        if self._source is not None:
-            raise LocalProtocolError("the agent started a source twice")
-        self._source = make_source(message.settings)
-        info = self._source.start(self._outbox.put, self._tell)
-        self._outbox.put(wire.State(state=SourceState.RUNNING, info=info))
-
-    def _tell(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
-        self._outbox.put(wire.State(state=state, info=info, text=text))
-        if state is SourceState.FAILED:
-            self._has_failed = True  # the agent reads it and hangs up
-
-    def _request_keyframe(self, layer: str) -> None:
-        if self._source is not None:
-            self._source.request_keyframe(layer)
+        if isinstance(message, wire.Ask):
+            self._answers.take(message)
+        elif isinstance(message, ORDERS):
+            self._camera.obey(message)
 
     def _read(self) -> Iterator[wire.Message]:
         decoder = wire.Decoder()
@@ -142,10 +114,13 @@ class _Child:
             yield from decoder.feed(data)
 
     def _write(self) -> None:
-        while (message := self._outbox.take()) is not None:
-            try:
-                self._link.sendall(wire.encode(message))
-            except LocalProtocolError:
-                continue  # a monstrous unit: the hole in the numbers makes the hub ask again
-            except OSError:
-                return  # the agent has gone; the main thread sees it too
+        try:
+            while (message := self._outbox.take()) is not None:
+                with contextlib.suppress(LocalProtocolError):
+                    # A monstrous unit: the hole in the numbers makes the hub ask again.
+                    self._link.sendall(wire.encode(message))
+        except OSError:
+            return  # the agent has gone; the main thread sees it too
+        except BaseException:
+            blow()  # a child that cannot speak is of no use, and would not be noticed for a while
+            raise

@@ -1,6 +1,7 @@
-"""Run the capture child and keep it running: spawn, watch, replace.
+"""Run the capture child and keep it running: spawn, brief, obey its watchdog, replace.
 
-It must not know sources, encoders or viewers: it carries units one way and wishes the other.
+It must not know sources, encoders or viewers: it carries units one way and wishes the other. What
+is tried when, and why, is in docs/decisions/supervision.md.
 """
 
 from __future__ import annotations
@@ -8,51 +9,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import socket
-import sys
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from mqcam.errors import SourceError
 from mqcam.log import fields
 
-from mqcam_device.capture import wire
-from mqcam_device.capture.link import Link
+from mqcam_device.capture import spawning, wire
+from mqcam_device.capture.ladder import Ladder
+from mqcam_device.capture.questions import Questions
+from mqcam_device.capture.timings import CaptureTimings
+from mqcam_device.capture.watchdog import Step, Verdict, Watchdog
 from mqcam_device.media import MAIN, AccessUnit, SourceState, StreamInfo
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
+    from collections.abc import Mapping, Sequence
 
-    from mqcam_device.media import SourceSettings
+    from mqcam_device.capture.spawning import Spawned
+    from mqcam_device.media import ControlValue, SourceSettings
 
 logger = logging.getLogger(__name__)
 
 OnUnit = Callable[[AccessUnit], None]
 OnState = Callable[[SourceState, StreamInfo | None, str], None]
 
-_FAILED_AFTER = 3
-"""From so many failures in a row on, the state is FAILED instead of STALLED."""
+RESTARTING = "camera restarting: "
+"""How a sentence begins that viewers read while the picture is about to come back."""
 
-_CHECKS_PER_STALL = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureTimings:
-    """Every deadline of the supervision, in seconds.
-
-    A child is STALLED after ``stall_s`` or ``stall_frames`` of its slowest frame intervals
-    without a unit, whichever is longer, and replaced after as long again.
-    """
-
-    hello_s: float = 10.0
-    stop_s: float = 2.0
-    stall_s: float = 1.0
-    stall_frames: float = 10.0
-    healthy_s: float = 30.0
-    source_retry_s: float = 10.0
-    respawn_s: tuple[float, ...] = (0.2, 1.0, 2.0, 5.0, 10.0, 60.0)
+_PING_NUMBER = 0
+_DROPS_TOLD_EVERY_S = 10.0
 
 
 @dataclass(slots=True)
@@ -61,17 +48,6 @@ class _Wish:
 
     active: bool = False
     bitrate_bps: int | None = None
-
-
-@dataclass(slots=True)
-class _Life:
-    """What is known of the running child."""
-
-    spawned_at: float
-    last_unit_at: float = 0.0
-    info: StreamInfo | None = None
-    source_error: str = ""
-    is_stalled: bool = False
 
 
 class CaptureProcess:
@@ -88,52 +64,63 @@ class CaptureProcess:
         on_unit: OnUnit,
         on_state: OnState,
         timings: CaptureTimings | None = None,
+        program: Sequence[str] = spawning.PROGRAM,
     ) -> None:
         self._settings = settings
         self._on_unit = on_unit
         self._on_state = on_state
         self._timings = timings or CaptureTimings()
+        self._program = program
         self._wishes: defaultdict[str, _Wish] = defaultdict(_Wish)
         self._fps: float | None = None
         self._seq_base: defaultdict[str, int] = defaultdict(int)
         self._seq_next: defaultdict[str, int] = defaultdict(int)
-        self._link: Link | None = None
-        self._process: Process | None = None
-        self._life = _Life(spawned_at=0.0)
+        self._questions = Questions(self._send)
+        self._ladder = Ladder(self._timings)
+        self._watchdog = Watchdog(timings=self._timings, began_at=0.0)
+        self._child: Spawned | None = None
+        self._info: StreamInfo | None = None
+        self._state: SourceState | None = None
+        self._source_error = ""
+        self._trouble = ""
+        self._dropped = 0
+        self._drops_told_at = float("-inf")
         self._stopping = asyncio.Event()
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
         self._is_running = False
         self.respawns = 0
+        self.reopens = 0
 
     @property
     def pid(self) -> int | None:
         """The running child's process id."""
-        return self._process.pid if self._process else None
+        return self._child.pid if self._child else None
 
     async def run(self) -> None:
         """Keep a child running until `stop` or cancellation."""
         self._is_running = True
-        failures = 0
         try:
+            if not self._stopping.is_set():
+                self._tell(SourceState.STARTING, "")
             while not self._stopping.is_set():
                 reason = await self._live()
                 if self._stopping.is_set():
                     break
-                lived_s = self._now() - self._life.spawned_at
-                failures = 1 if lived_s >= self._timings.healthy_s else failures + 1
-                delay_s = self._tell_failure(reason, failures)
+                pause_s = self._tell_end(reason)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), delay_s)
+                    await asyncio.wait_for(self._stopping.wait(), pause_s)
                 self.respawns += 1
         finally:
             self._ended.set()
-        self._on_state(SourceState.STOPPED, None, "")
+        self._info = None
+        self._tell(SourceState.STOPPED, "")
 
     def set_active(self, layer: str, active: bool) -> None:
         """Encode a layer or rest it; the first unit of an activated layer is a keyframe."""
         self._wishes[layer].active = active
-        self._life.last_unit_at = self._now()
+        self._watchdog.set_active(layer, active, self._now())
+        self._woken.set()
         self._send(wire.Activate(active=active, layer=layer))
 
     def request_keyframe(self, layer: str = MAIN) -> None:
@@ -150,6 +137,21 @@ class CaptureProcess:
         self._fps = fps
         self._send(wire.Framerate(fps=fps))
 
+    async def ask(
+        self, verb: str, args: Mapping[str, Any] | None = None, *, timeout_s: float = 5.0
+    ) -> dict[str, Any]:
+        """Ask the child a question, one of those that `wire` names, and return its answer.
+
+        Raises SourceError with the child's sentence, after ``timeout_s``, and when there is no
+        child to ask. Controls that were set are remembered for the next child.
+        """
+        if self._child is None or not self._watchdog.has_started:
+            raise SourceError("camera", self._source_error or "is restarting; try again")
+        result = await self._questions.ask(verb, args or {}, timeout_s)
+        if verb == wire.SET_CONTROLS and args is not None:
+            self._remember(args["values"])
+        return result
+
     async def stop(self) -> None:
         """End the child and `run`, within ``stop_s`` and a little."""
         self._stopping.set()
@@ -157,53 +159,36 @@ class CaptureProcess:
         if self._is_running:
             await self._ended.wait()
 
-    def _now(self) -> float:
+    @staticmethod
+    def _now() -> float:
         return asyncio.get_running_loop().time()
 
     def _send(self, message: wire.Message) -> None:
-        if self._link is not None:
-            self._link.send(message)
+        if self._child is not None:
+            self._child.link.send(message)
+
+    def _remember(self, controls: Mapping[str, ControlValue]) -> None:
+        merged = {**dict(self._settings.controls), **controls}
+        self._settings = replace(self._settings, controls=tuple(merged.items()))
 
     async def _live(self) -> str:
         """Run one child to its end; returns why it ended, for a person."""
-        self._life = _Life(spawned_at=self._now())
+        self._source_error = self._trouble = ""
+        self._watchdog = Watchdog(timings=self._timings, began_at=self._now())
+        self._watchdog.begin(name for name, wish in self._wishes.items() if wish.active)
         self._seq_base.update(self._seq_next)
-        self._on_state(SourceState.STARTING, None, "")
-        reason = ""
+        why = ""
         try:
-            await self._spawn()
+            self._child = await spawning.spawn(self._program, self._take, self._woken.set)
             self._brief()
-            reason = await self._watch()
+            await self._watch(self._child)
+            why = self._trouble or self._source_error or self._child.link.error
         except OSError as error:
-            reason = f"the capture child cannot be started: {error}"
+            why = f"the capture child cannot be started: {error}"
         finally:
-            code = await self._end_child()
-        return reason or _explain_exit(code)
-
-    async def _spawn(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                ours.setblocking(False)
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-P",  # whatever lies in the working directory is no module of ours
-                    "-m",
-                    "mqcam_device.capture",
-                    str(theirs.fileno()),
-                    pass_fds=(theirs.fileno(),),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    # Heaps per thread would cost the child several MB and gain it nothing.
-                    env={"MALLOC_ARENA_MAX": "1", **os.environ},
-                )
-                loop = asyncio.get_running_loop()
-                _, self._link = await loop.create_unix_connection(
-                    lambda: Link(self._take, self._woken.set), sock=ours
-                )
-            except BaseException:
-                ours.close()
-                raise
+            explanation = await self._end_child()
+            self._questions.fail("restarted before it could answer; try again")
+        return why or explanation
 
     def _brief(self) -> None:
         """Tell a new child all that the former one knew."""
@@ -216,105 +201,130 @@ class CaptureProcess:
             if wish.active:
                 self._send(wire.Activate(active=True, layer=layer))
 
-    async def _watch(self) -> str:
-        """Wait until the child ends or must be ended; returns why, empty for its exit code's."""
-        link = self._link
-        if link is None:
-            return "the capture child has no socket"
-        while not self._stopping.is_set() and not link.lost.is_set():
-            period_s = self._timings.stall_s / _CHECKS_PER_STALL
+    async def _watch(self, child: Spawned) -> None:
+        """Wait until the child ends or must be ended."""
+        while not (self._stopping.is_set() or child.link.lost.is_set() or self._trouble):
+            rest_s = self._watchdog.due_at() - self._now()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), period_s)
+                await asyncio.wait_for(self._woken.wait(), max(rest_s, 0.0))
             self._woken.clear()
-            if trouble := self._look_for_stall():
-                return trouble
-        return self._life.source_error or link.error
+            if not child.link.lost.is_set():
+                self._act(self._watchdog.check(self._now()))
 
-    def _look_for_stall(self) -> str:
-        """Tell a stall to the listener; return a sentence when the child must be replaced."""
-        life, now = self._life, self._now()
-        if life.info is None:
-            if now - life.spawned_at > self._timings.hello_s and not life.source_error:
-                return f"the capture child did not start within {self._timings.hello_s:g} s"
-            return ""
-        paces = [layer.fps_min for layer in life.info.layers if self._wishes[layer.name].active]
-        if not paces:
-            return ""
-        limit_s = max(self._timings.stall_s, self._timings.stall_frames / max(paces))
-        silent_s = now - life.last_unit_at
-        if silent_s > 2 * limit_s:
-            return f"no picture for {silent_s:.1f} s"
-        if silent_s > limit_s and not life.is_stalled:
-            life.is_stalled = True
-            self._on_state(SourceState.STALLED, life.info, f"no picture for {silent_s:.1f} s")
-        return ""
+    def _act(self, verdict: Verdict | None) -> None:
+        if verdict is None:
+            return
+        if verdict.step is Step.PING:
+            self._ping()
+        elif verdict.step is Step.REOPEN and self._ladder.takes_reopening(self._now()):
+            self._reopen(verdict.why)
+        else:
+            self._give_up(verdict.why)
 
-    def _tell_failure(self, reason: str, failures: int) -> float:
+    def _ping(self) -> None:
+        self._watchdog.note_ping(self._now())
+        within_s = self._timings.answer_s
+        self._send(wire.Ask(number=_PING_NUMBER, verb=wire.PING, args={}, within_s=within_s))
+
+    def _reopen(self, why: str) -> None:
+        """Let the child open its camera anew, and ask whether it hears: a frozen one does not."""
+        self.reopens += 1
+        logger.warning("camera reopened", extra=fields(reason=why))
+        self._tell(SourceState.STALLED, RESTARTING + why)
+        self._watchdog.note_reopen(self._now())
+        self._send(wire.Reopen())
+        self._ping()
+
+    def _give_up(self, why: str) -> None:
+        """Have the child killed: there is no use in asking it to end."""
+        self._trouble = why
+        self._woken.set()
+
+    def _tell_end(self, reason: str) -> float:
         """Report the end of a child and return the pause before the next."""
-        pauses = self._timings.respawn_s
-        delay_s = pauses[min(failures, len(pauses)) - 1]
-        state = SourceState.FAILED if failures >= _FAILED_AFTER else SourceState.STALLED
-        if self._life.source_error:
-            delay_s, state = self._timings.source_retry_s, SourceState.FAILED
-        logger.warning(
-            "capture stopped", extra=fields(reason=reason, retry_s=delay_s, failures=failures)
-        )
-        self._on_state(state, self._life.info, reason)
-        return delay_s
+        error = self._source_error
+        pause_s = self._ladder.pause_s(self._now(), is_source_error=bool(error))
+        logger.warning("capture stopped", extra=fields(reason=reason, retry_s=pause_s))
+        if error or self._ladder.is_failed:
+            self._tell(SourceState.FAILED, reason)
+        else:
+            self._tell(SourceState.STALLED, RESTARTING + reason)
+        return pause_s
+
+    def _tell(self, state: SourceState, text: str) -> None:
+        self._state = state
+        self._on_state(state, self._info, text)
 
     def _take(self, message: wire.Message) -> None:
         if isinstance(message, AccessUnit):
             self._take_unit(message)
         elif isinstance(message, wire.State):
             self._take_state(message)
+        elif isinstance(message, wire.Reply):
+            self._take_reply(message)
         elif isinstance(message, wire.Dropped):
-            logger.warning(
-                "capture dropped", extra=fields(layer=message.layer, units=message.units)
-            )
+            self._take_drop(message)
 
     def _take_unit(self, unit: AccessUnit) -> None:
+        if self._trouble:
+            return
+        now = self._now()
         unit.seq += self._seq_base[unit.layer]
         self._seq_next[unit.layer] = unit.seq + 1
-        self._life.last_unit_at = self._now()
-        if self._life.is_stalled:
-            self._life.is_stalled = False
-            self._on_state(SourceState.RUNNING, self._life.info, "")
+        self._ladder.note_unit(now)
+        if not self._watchdog.note_unit(unit.layer, now):
+            self._give_up("the camera delivers far more pictures than it announced")
+            return
+        if self._state is not SourceState.RUNNING and self._watchdog.has_started:
+            self._tell(SourceState.RUNNING, "")
         self._on_unit(unit)
 
     def _take_state(self, message: wire.State) -> None:
+        self._info = message.info or self._info
         if message.state is SourceState.FAILED:
-            self._life.source_error = message.text or "the source failed"
-            if self._link is not None:
-                self._link.close()
+            self._source_error = message.text or "the source failed"
+            if self._child is not None:
+                self._child.link.close()
+        elif message.state is SourceState.RUNNING:
+            self._take_running()
+        else:
+            if message.state is SourceState.STALLED:
+                self._watchdog.note_excuse(self._now())
+            self._tell(message.state, message.text)
+
+    def _take_running(self) -> None:
+        """Believe a source that it runs; after trouble, where pictures are due, only with one."""
+        was_troubled = self._state in {SourceState.STALLED, SourceState.FAILED}
+        self._watchdog.note_running(self._info, self._now())
+        self._woken.set()
+        if not (was_troubled and self._watchdog.is_expecting):
+            self._tell(SourceState.RUNNING, "")
+
+    def _take_reply(self, reply: wire.Reply) -> None:
+        if reply.number != _PING_NUMBER:
+            self._questions.take(reply)
             return
-        self._life.info = message.info or self._life.info
-        self._life.last_unit_at = self._now()
-        self._on_state(message.state, self._life.info, message.text)
+        self._act(self._watchdog.note_answer(float(reply.result["busy_s"]), self._now()))
 
-    async def _end_child(self) -> int | None:
-        """Ask the child to end, make it end, and collect its exit code."""
-        link, process = self._link, self._process
-        if link is not None:
-            link.send(wire.Stop())
-        if process is not None:
-            try:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), self._timings.stop_s)
-            finally:
-                if process.returncode is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
-            await process.wait()
-        if link is not None:
-            link.close()
-            await link.lost.wait()
-        self._link = self._process = None
-        return process.returncode if process else None
+    def _take_drop(self, message: wire.Dropped) -> None:
+        """Log what was dropped, not too often: who reads slowly is not helped by more work."""
+        self._dropped += message.units
+        now = self._now()
+        if now - self._drops_told_at >= _DROPS_TOLD_EVERY_S:
+            logger.warning(
+                "capture dropped", extra=fields(layer=message.layer, units=self._dropped)
+            )
+            self._drops_told_at, self._dropped = now, 0
 
-
-def _explain_exit(code: int | None) -> str:
-    if code is None:
-        return "the capture child could not be started"
-    if code < 0:
-        return f"the capture child was killed by signal {-code}"
-    return f"the capture child ended with exit code {code}"
+    async def _end_child(self) -> str:
+        """End the child: at once if it is beyond hope, else in good order; returns how it ended."""
+        child = self._child
+        if child is None:
+            return "the capture child could not be started"
+        is_hopeless = bool(self._trouble or child.link.error)
+        try:
+            return await child.end(
+                grace_s=0.0 if is_hopeless else self._timings.stop_s, kill_s=self._timings.kill_s
+            )
+        finally:
+            self._child = None

@@ -34,6 +34,18 @@ VERSION = 3
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 """No unit at any sane bit rate is larger; a longer length means that the framing is lost."""
 
+PING = "ping"
+"""Asks for a sign of life: ``busy_s``, for how long the camera has been in its present call."""
+
+SNAPSHOT = "snapshot"
+"""Asks for the present picture: ``jpeg``, in base64."""
+
+CONTROLS = "controls"
+"""Asks what can be changed while the camera runs: ``controls``, each as a `ControlInfo`."""
+
+SET_CONTROLS = "set_controls"
+"""Changes the controls in ``values``, by name, all or none; answered with nothing."""
+
 _LENGTH = struct.Struct("!I")
 _UNIT = struct.Struct("!BQQB")  # flags, seq, captured_ns, length of the layer's name
 _UNIT_KIND = 1
@@ -92,11 +104,12 @@ class Reopen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Agent to child: a question that a `Reply` of the same number answers."""
+    """Agent to child: a question that a `Reply` of the same number answers, ``within_s``."""
 
     number: int
     verb: str
     args: dict[str, Any]
+    within_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
