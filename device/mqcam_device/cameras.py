@@ -6,7 +6,6 @@ It must not know how cameras are found.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 import textwrap
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 ASK_S: Final = 2.0
 _LABEL: Final = 10
 _WIDEST: Final = 100
-_PLAIN: Final = re.compile(r"[A-Za-z0-9/][\w./@+-]*(:[\w./@+-]+)*")
-"""What YAML takes for text without quotes."""
 
 
 def add_verb(verbs: Commands, _common: Parser) -> None:
@@ -60,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def text_of(found: Enumeration, *, columns: int) -> str:
-    """Return the list for a person: each camera with the lines to paste, then the notes."""
+    """Return the list for a person: each camera with the line to paste, then the notes."""
     if not found.cameras and not found.notes:
         return "no camera is plugged in; a network camera is named by its address: 'kind: rtsp'"
     blocks = ["\n".join(_lines(camera, columns)) for camera in found.cameras]
@@ -71,9 +68,8 @@ def text_of(found: Enumeration, *, columns: int) -> str:
 
 
 def yaml_of(camera: FoundCamera) -> str:
-    """Return the lines of the configuration that mean this camera."""
-    id_ = camera.id if _PLAIN.fullmatch(camera.id) else json.dumps(camera.id)
-    return f"source:\n  kind: {camera.kind}\n  camera: {id_}"
+    """Return the line of the configuration that means this camera."""
+    return f"source: {{kind: {camera.kind}, camera: {json.dumps(camera.id)}}}"
 
 
 def _lines(camera: FoundCamera, columns: int) -> Iterator[str]:
@@ -91,7 +87,8 @@ def _lines(camera: FoundCamera, columns: int) -> Iterator[str]:
             yield textwrap.fill(
                 value, columns, initial_indent=head, subsequent_indent=" " * len(head)
             )
-    yield textwrap.indent(yaml_of(camera), "    ")
+    # Not wrapped, however long: it is there to be copied.
+    yield f"  {'write':{_LABEL}} {yaml_of(camera)}"
 
 
 def _with_user(
