@@ -26,6 +26,7 @@ from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam_device import folders
 from mqcam_device.agent import Agent
 from mqcam_device.briefing import source_settings
+from mqcam_device.cameradesk import CameraDesk
 from mqcam_device.capture.process import CaptureProcess
 from mqcam_device.control import ControlLimits, ControlServer
 from mqcam_device.distribution import Distribution
@@ -165,6 +166,7 @@ class App:
                 "viewers": self._viewers,
                 **self._reception.verbs,
                 **self._loan.verbs,
+                **CameraDesk(capture).verbs,
             },
             runtime_dir=folders.runtime_folder(settings.runtime_dir),
             limits=ControlLimits(patient_s={"selftest": PATIENCE_S}),

@@ -19,7 +19,7 @@ from mqcam.private import check_libraries
 from mqcam.protocol.topics import is_id
 from mqcam.redaction import spoken
 
-from mqcam_device import cameras, folders
+from mqcam_device import cameras, controls, folders, snapshot
 from mqcam_device.asking import whom_to_ask
 from mqcam_device.board import check_board
 from mqcam_device.briefing import password_of
@@ -84,7 +84,7 @@ def parser() -> Parser:
             verb_parser.add_argument(
                 "name", nargs="?", metavar="NAME", help="a camera that has no key yet"
             )
-    for of_cameras in (cameras, selftest):
+    for of_cameras in (cameras, controls, snapshot, selftest):
         of_cameras.add_verb(verbs, common)
     return main_parser
 
