@@ -5,11 +5,13 @@ It must not know how cameras are found.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import sys
 import textwrap
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mqcam import exits
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from mqcam_device.enumeration import Enumeration, FoundCamera
 
+MODEL: Final = Path("/proc/device-tree/model")
 ASK_S: Final = 2.0
 _LABEL: Final = 10
 _WIDEST: Final = 100
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what there is; the exit code says whether there is any."""
     users = tuple(_agents())
     has_picamera = any(kind == "picamera" for _name, kind, _camera in users)
-    found = enumerate_cameras(is_opening=not has_picamera)
+    found = enumerate_cameras(kinds_here(), is_opening=not has_picamera)
     cameras = tuple(_with_user(camera, found.cameras, users) for camera in found.cameras)
     found = replace(found, cameras=cameras)
     if options.json:
@@ -54,6 +57,17 @@ def run(options: argparse.Namespace) -> int:
         print(text_of(found, columns=columns))  # noqa: T201
     sys.stdout.flush()
     return exits.OK if found.cameras else exits.FAILURE
+
+
+def kinds_here(*, model: Path = MODEL) -> tuple[str, ...]:
+    """Return the kinds to look for: nobody expects to be told of Pi cameras on a PC."""
+    try:
+        is_pi = "Raspberry Pi" in model.read_text("utf-8", "replace")
+    except OSError:
+        is_pi = False
+    # Looked for, never loaded: that is for a process of its own.
+    has_library = importlib.util.find_spec("picamera2") is not None
+    return ("picamera", "usb") if is_pi or has_library else ("usb",)
 
 
 def text_of(found: Enumeration, *, columns: int) -> str:
@@ -99,7 +113,7 @@ def _with_user(
     """Say which running agent has the camera; one that names none has the first of its kind."""
     first = next(each.id for each in cameras if each.kind == camera.kind)
     for name, kind, id_ in users:
-        if kind == camera.kind and (id_ or first) == camera.id:
+        if kind == camera.kind and camera.is_meant(id_ or first):
             return replace(camera, usable=True, text=f"by the running agent '{name}'")
     return camera
 

@@ -29,17 +29,23 @@ _KINDS: Final = {"picamera": "Pi cameras", "usb": "USB cameras"}
 class FoundCamera:
     """One camera; ``kind`` and ``id`` are what the configuration says to mean it.
 
-    ``sizes`` are such as 1280x720@30. ``text`` says why it is not ``usable``.
+    ``sizes`` are such as 1280x720@30. ``text`` says why it is not ``usable``. ``aliases`` lead to
+    it too, but not at every boot.
     """
 
     kind: str
     id: str
+    aliases: tuple[str, ...]
     model: str
     sizes: tuple[str, ...]
     formats: tuple[str, ...]
     encoders: tuple[str, ...]
     usable: bool
     text: str
+
+    def is_meant(self, wanted: str) -> bool:
+        """Tell whether the configuration means this camera."""
+        return wanted in {self.id, *self.aliases}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +112,7 @@ def _read(answer: dict[str, Any]) -> Enumeration:
         values = {name: value for name, value in record.items() if name in names}
         lists = {
             name: tuple(str(each) for each in values[name])
-            for name in ("sizes", "formats", "encoders")
+            for name in ("aliases", "sizes", "formats", "encoders")
         }
         cameras.append(FoundCamera(**{**values, **lists}))
     return Enumeration(cameras=tuple(cameras), notes=tuple(str(each) for each in answer["notes"]))

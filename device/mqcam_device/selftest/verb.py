@@ -23,7 +23,6 @@ from mqcam_device.asking import whom_to_ask
 from mqcam_device.briefing import source_settings
 from mqcam_device.control import ask
 from mqcam_device.selftest.figures import account_from_json
-from mqcam_device.selftest.own import try_own
 from mqcam_device.selftest.power import read_model, read_temperature_c, read_throttling
 from mqcam_device.selftest.table import table
 from mqcam_device.selftest.trial import FIRST_PICTURE_S, LONGEST_S, SHORTEST_S
@@ -126,6 +125,9 @@ def _borrow(name: str, folder: Path, seconds_: float) -> Account | None:
 
 
 def _open(settings: DeviceSettings, name: str, seconds_: float) -> Account:
+    # Imported late, so that other verbs answer at once on a small machine.
+    from mqcam_device.selftest.own import try_own  # noqa: PLC0415
+
     # What the supervision logs of a camera that fails is in the error, too.
     logging.getLogger("mqcam_device").addHandler(logging.NullHandler())
     for variable, value in QUIET.items():

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One camera; ``text`` says why it is not ``usable``, ``kind`` is the configuration's."""
+    """One camera; ``text`` says why it is not ``usable``, ``kind`` is the configuration's.
+
+    ``aliases`` lead to it too, but not at every boot.
+    """
 
     kind: str
     id: str
+    aliases: tuple[str, ...] = ()
     model: str
     sizes: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()

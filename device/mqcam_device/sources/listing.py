@@ -62,6 +62,7 @@ def _usb(camera: UsbCamera) -> Listed:
     return Listed(
         kind="usb",
         id=camera.id,
+        aliases=(camera.node, *camera.others),
         model=camera.name,
         sizes=words_of_sizes(rates),
         formats=formats,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 HARDWARE_ENCODER: Final = Path("/dev/video11")
 NODES: Final = Path("/dev")
-MODEL: Final = Path("/proc/device-tree/model")
 INSTALL: Final = "sudo apt install -y --no-install-recommends python3-picamera2"
 
 _HARDWARE: Final = "the Pi's own (/dev/video11)"
@@ -34,14 +33,13 @@ def list_picameras(
     is_opening: bool,
     load: Callable[[], Any] | None = None,
     nodes: Path = NODES,
-    model: Path = MODEL,
     encoder: Path = HARDWARE_ENCODER,
 ) -> Listing:
     """Return the cameras that picamera2 sees; those it may open are asked for their sizes."""
     try:
         library = (load or _load_picamera2)()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are listed
-        return _nothing(_why_no_library(error, model))
+        return Listing(notes=(_why_no_library(error),))
     encoders = (_HARDWARE if encoder.exists() else _SOFTWARE,)
     cameras = []
     for number, info in enumerate(library.global_camera_info()):
@@ -61,12 +59,8 @@ def list_picameras(
             )
         )
     if not cameras:
-        return _nothing(_why_no_camera(nodes, model))
+        return Listing(notes=(_why_no_camera(nodes),))
     return Listing(cameras=tuple(cameras))
-
-
-def _nothing(why: str) -> Listing:
-    return Listing(notes=(why,) if why else ())
 
 
 def _load_picamera2() -> Any:
@@ -95,26 +89,17 @@ def _sizes(library: Opener, number: int) -> tuple[tuple[str, ...], str]:
     return words_of_sizes(rates), ""
 
 
-def _is_pi(model: Path) -> bool:
-    try:
-        return "Raspberry Pi" in model.read_text("utf-8", "replace")
-    except OSError:
-        return False
-
-
-def _why_no_library(error: Exception, model: Path) -> str:
+def _why_no_library(error: Exception) -> str:
     if not isinstance(error, ModuleNotFoundError):
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return f"Pi cameras cannot be used: picamera2 does not load here ({reason})"
-    if not _is_pi(model):
-        return ""  # nobody expects one on a PC
     return (
         f"Pi cameras cannot be used: {error}. Install picamera2 with '{INSTALL}'; the environment "
         "that mqcam runs in must see the system's packages (docs/raspberry-pi.md)"
     )
 
 
-def _why_no_camera(nodes: Path, model: Path) -> str:
+def _why_no_camera(nodes: Path) -> str:
     """Say why picamera2 sees none; it does not tell a camera it may not open from no camera."""
     media = sorted(nodes.glob("media*"))
     if media and not any(os.access(node, os.R_OK | os.W_OK) for node in media):
@@ -122,8 +107,6 @@ def _why_no_camera(nodes: Path, model: Path) -> str:
             "this user may not look at the cameras: 'sudo usermod -aG video $USER', then log in "
             "again"
         )
-    if not _is_pi(model):
-        return ""
     return (
         "no Pi camera is seen: check that both ends of its cable sit straight and are locked, "
         "and start the Pi anew"
