@@ -25,22 +25,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from mqcam.commandline import Commands, Parser
-
     from mqcam_device.enumeration import Enumeration, FoundCamera
 
 MODEL: Final = Path("/proc/device-tree/model")
 ASK_S: Final = 2.0
 _LABEL: Final = 10
 _WIDEST: Final = 100
-
-
-def add_verb(verbs: Commands, _common: Parser) -> None:
-    """Add the verb to the command line; it needs no configuration."""
-    text = "list the cameras of this machine, and what to write to use one"
-    parser = verbs.add_parser("cameras", help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(act=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,13 +19,12 @@ from mqcam.private import check_libraries
 from mqcam.protocol.topics import is_id
 from mqcam.redaction import spoken
 
-from mqcam_device import cameras, controls, folders, snapshot
+from mqcam_device import cameraverbs, folders
 from mqcam_device.asking import whom_to_ask
 from mqcam_device.board import check_board
 from mqcam_device.briefing import password_of
 from mqcam_device.control import ask
 from mqcam_device.inspection import inspect
-from mqcam_device.selftest import verb as selftest
 from mqcam_device.servers import read_servers, secrets_of
 from mqcam_device.settings import load_settings
 
@@ -57,7 +56,7 @@ def parser() -> Parser:
         ("run", "serve the camera until stopped"),
         (
             "check",
-            "look for mistakes in configuration, credentials, film and folders; start nothing",
+            "look for mistakes in configuration, credentials, camera and folders; start nothing",
         ),
         ("status", "ask the running agent how it is"),
         ("viewers", "ask the running agent who is watching, and whom this camera lets in"),
@@ -84,8 +83,7 @@ def parser() -> Parser:
             verb_parser.add_argument(
                 "name", nargs="?", metavar="NAME", help="a camera that has no key yet"
             )
-    for of_cameras in (cameras, controls, snapshot, selftest):
-        of_cameras.add_verb(verbs, common)
+    cameraverbs.add_verbs(verbs, common)
     return main_parser
 
 

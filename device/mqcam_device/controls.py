@@ -20,23 +20,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mqcam.commandline import Commands, Parser
-
     from mqcam_device.media import ControlValue
 
 SWITCH: Final = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 _BY_ITSELF: Final = "by itself"
-
-
-def add_verb(verbs: Commands, common: Parser) -> None:
-    """Add the verb to the command line."""
-    text = "what the running agent's camera can be set to; with NAME=VALUE set it, until a restart"
-    parser = verbs.add_parser(
-        "controls", parents=[common], help=text, description=f"{text[0].upper()}{text[1:]}."
-    )
-    parser.add_argument("changes", nargs="*", metavar="NAME=VALUE", help="such as zoom=0,0,0.5,0.5")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(act=run)
 
 
 def run(options: argparse.Namespace) -> int:

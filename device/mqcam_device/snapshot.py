@@ -25,8 +25,6 @@ from mqcam_device.settings import load_settings
 if TYPE_CHECKING:
     import argparse
 
-    from mqcam.commandline import Commands, Parser
-
 STANDARD_OUTPUT: Final = "-"
 SUFFIXES: Final = frozenset({".jpg", ".jpeg"})
 
@@ -34,17 +32,6 @@ _SEGMENT: Final = struct.Struct(">BBH")
 _FRAME_SIZE: Final = struct.Struct(">xHH")
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """The markers SOF0 to SOF15 of JPEG (ITU-T T.81, table B.1); the others in between are tables."""
-
-
-def add_verb(verbs: Commands, common: Parser) -> None:
-    """Add the verb to the command line."""
-    text = "save one picture of the running agent's camera: no viewer is needed to aim it"
-    parser = verbs.add_parser(
-        "snapshot", parents=[common], help=text, description=f"{text[0].upper()}{text[1:]}."
-    )
-    parser.add_argument("file", metavar="FILE", help="ends in .jpg; - is standard output")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(act=run)
 
 
 def run(options: argparse.Namespace) -> int:

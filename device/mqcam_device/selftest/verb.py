@@ -5,7 +5,6 @@ It must not hold rules: it reads arguments, asks, prints.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import logging
@@ -17,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam import exits
 from mqcam.ciphers import offered_ciphers
-from mqcam.errors import ControlError
+from mqcam.errors import ControlError, UsageError
 
 from mqcam_device.asking import whom_to_ask
 from mqcam_device.briefing import source_settings
 from mqcam_device.control import ask
 from mqcam_device.selftest.figures import account_from_json
+from mqcam_device.selftest.own import try_own
 from mqcam_device.selftest.power import read_model, read_temperature_c, read_throttling
 from mqcam_device.selftest.table import table
 from mqcam_device.selftest.trial import FIRST_PICTURE_S, LONGEST_S, SHORTEST_S
@@ -31,13 +31,12 @@ from mqcam_device.selftest.wifi import read_network
 from mqcam_device.settings import load_settings
 
 if TYPE_CHECKING:
-    from mqcam.commandline import Commands, Parser
+    import argparse
 
     from mqcam_device.selftest.figures import Account
     from mqcam_device.selftest.verdict import Verdict
     from mqcam_device.settings import DeviceSettings
 
-DEFAULT_S: Final = 10.0
 ANSWER_S: Final = FIRST_PICTURE_S + 15
 """What the agent may take beyond the seconds that were asked for."""
 PROCESSOR: Final = Path("/proc/cpuinfo")
@@ -45,25 +44,11 @@ QUIET: Final = {"LIBCAMERA_LOG_LEVELS": "*:ERROR"}
 """For the capture child of ours: libcamera tells standard error about every camera it sees."""
 
 
-def add_verb(verbs: Commands, common: Parser) -> None:
-    """Add the verb to the command line; ``options.act`` is what it does."""
-    text = "measure camera and machine for some seconds, and say what to change"
-    parser = verbs.add_parser(
-        "selftest", parents=[common], help=text, description=f"{text[0].upper()}{text[1:]}."
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--seconds",
-        type=seconds,
-        default=DEFAULT_S,
-        metavar="N",
-        help="how long, 2 to 60 (default: %(default)g)",
-    )
-    parser.set_defaults(act=run)
-
-
 def run(options: argparse.Namespace) -> int:
     """Try the camera, print what came of it, return the exit code; raises MqcamError."""
+    if not SHORTEST_S <= options.seconds <= LONGEST_S:
+        what = f"a selftest cannot take {options.seconds:g} seconds"
+        raise UsageError(what, f"use --seconds with {SHORTEST_S:g} to {LONGEST_S:g}")
     settings = load_settings(options.config)
     name, folder = whom_to_ask(settings)
     if sys.stderr.isatty() and not options.json:
@@ -86,17 +71,6 @@ def run(options: argparse.Namespace) -> int:
     return exits.OK if verdict.is_good else exits.FAILURE
 
 
-def seconds(text: str) -> float:
-    """Read how long a selftest is to take."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not SHORTEST_S <= value <= LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text} is not {SHORTEST_S:g} to {LONGEST_S:g} seconds")
-    return value
-
-
 def look_around() -> Machine:
     """Find out what the machine says of itself."""
     try:
@@ -113,10 +87,10 @@ def look_around() -> Machine:
     )
 
 
-def _borrow(name: str, folder: Path, seconds_: float) -> Account | None:
+def _borrow(name: str, folder: Path, seconds: float) -> Account | None:
     """Have the running agent try its camera; None if none runs."""
     try:
-        reply = ask(name, "selftest", folder, {"seconds": seconds_}, timeout_s=seconds_ + ANSWER_S)
+        reply = ask(name, "selftest", folder, {"seconds": seconds}, timeout_s=seconds + ANSWER_S)
     except ControlError as error:
         if error.code == "not-running":
             return None
@@ -124,15 +98,12 @@ def _borrow(name: str, folder: Path, seconds_: float) -> Account | None:
     return account_from_json(reply)
 
 
-def _open(settings: DeviceSettings, name: str, seconds_: float) -> Account:
-    # Imported late, so that other verbs answer at once on a small machine.
-    from mqcam_device.selftest.own import try_own  # noqa: PLC0415
-
+def _open(settings: DeviceSettings, name: str, seconds: float) -> Account:
     # What the supervision logs of a camera that fails is in the error, too.
     logging.getLogger("mqcam_device").addHandler(logging.NullHandler())
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)
-    return asyncio.run(try_own(source_settings(settings, label=name), seconds=seconds_))
+    return asyncio.run(try_own(source_settings(settings, label=name), seconds=seconds))
 
 
 def _as_json(
