@@ -113,6 +113,7 @@ class Board:
 
     def ioctl(self, fd: Any, request: int, argument: Any = 0, mutate_flag: bool = True) -> Any:
         number = fd if isinstance(fd, int) else fd.fileno()
+        request = as_signed(request)
         if request == DMA_HEAP_IOCTL_ALLOC:
             argument.fd = os.memfd_create("dmabuf")
             os.ftruncate(argument.fd, argument.len)
@@ -171,6 +172,11 @@ class Poll:
             return [(number, select.POLLNVAL)]
         events = node.ready((timeout_ms or 0) / 1000) & mask
         return [(number, events)] if events else []
+
+
+def as_signed(request: int) -> int:
+    """Return a request's number as videodev2 writes it; others write the same 32 bits unsigned."""
+    return request - 2**32 if request >= 2**31 else request
 
 
 def install(stage: Stage) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from .buffers import FrameBuffer, FrameBufferAllocator, FrameMetadata
 from .camera import Camera
+from .cameras import CameraManager
 from .colours import ColorSpace
 from .control import ControlId, ControlInfo, ControlType
 from .geometry import Point, Rectangle, Size
-from .manager import CameraManager
 from .request import Request
 from .streams import (
     CameraConfiguration,

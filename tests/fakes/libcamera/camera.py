@@ -52,21 +52,21 @@ class Camera:
         return f"<libcamera.Camera '{self.id}'>"
 
     @property
-    def scene(self) -> CameraScene:
+    def _scene(self) -> CameraScene:
         """What the test wants this camera to be now."""
         return self._stage.camera(self.id)
 
     @property
     def controls(self) -> dict[ControlId, ControlInfo]:
-        known = controls.by_name()
+        known = controls_by_name()
         return {
             known[name]: ControlInfo(*(as_value(known[name].type, end) for end in ends))
-            for name, ends in self.scene.controls.items()
+            for name, ends in self._scene.controls.items()
         }
 
     @property
     def properties(self) -> dict[ControlId, Any]:
-        scene = self.scene
+        scene = self._scene
         found: dict[ControlId, Any] = {
             properties.Model: scene.model,
             properties.Location: scene.location,
@@ -82,7 +82,7 @@ class Camera:
         return {each.stream for each in self._configuration or ()}
 
     def acquire(self) -> None:
-        scene = self.scene
+        scene = self._scene
         time.sleep(scene.open_ms / 1000)
         if not scene.is_present:
             raise RuntimeError("Failed to acquire camera: No such device")
@@ -105,7 +105,7 @@ class Camera:
             self._stage.tell("close", camera=self.id)
 
     def generate_configuration(self, roles: list[StreamRole]) -> CameraConfiguration:
-        scene = self.scene
+        scene = self._scene
         return CameraConfiguration(roles, scene.modes, usb=scene.is_usb)
 
     def configure(self, configuration: CameraConfiguration) -> None:
@@ -128,11 +128,11 @@ class Camera:
     def start(self, controls: dict[ControlId, Any] | None = None) -> None:
         if self._configuration is None or self._thread is not None:
             raise RuntimeError("Failed to start camera: Permission denied")
-        if not (self.scene.starts and self.scene.is_present):
+        if not (self._scene.starts and self._scene.is_present):
             raise RuntimeError("Failed to start camera: Input/output error")
         self._values = {}
         for control, value in (controls or {}).items():
-            control.check(value)
+            control._check(value)
         self._obey(controls or {}, "start")
         self._started_ns = time.monotonic_ns()
         self._stopping.clear()
@@ -142,8 +142,8 @@ class Camera:
     def stop(self) -> None:
         if self._thread is None:
             return
-        while self._started_ns < self.scene.stop_hangs_before_ns:
-            hang(holds_gil=self.scene.hang_holds_gil)
+        while self._started_ns < self._scene.stop_hangs_before_ns:
+            hang(holds_gil=self._scene.hang_holds_gil)
         self._stopping.set()
         self._thread.join()
         self._thread = None
@@ -163,7 +163,7 @@ class Camera:
             next_s = max(next_s + self._duration_us() / 1e6, time.monotonic())
             if self._stopping.wait(next_s - time.monotonic()):
                 return
-            scene, number = self.scene, number + 1
+            scene, number = self._scene, number + 1
             if self._started_ns < scene.cancelled_before_ns or not scene.is_present:
                 self._cancel_all()
             elif self._started_ns >= scene.stalled_before_ns:
@@ -171,22 +171,22 @@ class Camera:
 
     def _duration_us(self) -> int:
         """Return how long a frame takes: what exposure asks for, within the limits set."""
-        range_us = self.scene.controls.get("FrameDurationLimits", (33_333, 33_333, None))
+        range_us = self._scene.controls.get("FrameDurationLimits", (33_333, 33_333, None))
         least, most = self._values.get(controls.FrameDurationLimits, (33_333, 33_333))
         wanted = max(self._exposure_us(), least)
         return int(max(min(wanted, max(most, least)), range_us[0]))
 
     def _exposure_us(self) -> int:
-        return int(self._values.get(controls.ExposureTime) or self.scene.exposure_us)
+        return int(self._values.get(controls.ExposureTime) or self._scene.exposure_us)
 
     def _deliver(self, number: int) -> None:
         with self._lock:
             request = self._queue.popleft() if self._queue else None
         if request is None or self._configuration is None:
             return
-        self._obey(request.wanted, "controls")
+        self._obey(request._wanted, "controls")
         status = FrameMetadata.Status.Success
-        if self._started_ns < self.scene.spoilt_before_ns:
+        if self._started_ns < self._scene.spoilt_before_ns:
             status = FrameMetadata.Status.Error
         exposed_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - READOUT_NS
         for stream, buffer in request.buffers.items():
@@ -206,7 +206,7 @@ class Camera:
             controls.SensorTimestamp: exposed_ns,
             controls.FrameDuration: self._duration_us(),
         }
-        if self.scene.is_usb:
+        if self._scene.is_usb:
             return found
         found |= {
             controls.ExposureTime: min(self._exposure_us(), self._duration_us()),
@@ -215,7 +215,7 @@ class Camera:
             controls.ColourTemperature: 4500,
             controls.Lux: 400.0,
         }
-        if "LensPosition" in self.scene.controls:
+        if "LensPosition" in self._scene.controls:
             found[controls.LensPosition] = self._values.get(controls.LensPosition, 1.0)
             found[controls.AfState] = controls.AfStateEnum.Focused.value
         return found
@@ -225,7 +225,7 @@ class Camera:
         if wanted or event == "start":
             values = {control.name: value for control, value in wanted.items()}
             self._stage.tell(event, camera=self.id, controls=values)
-        advertised = self.scene.controls
+        advertised = self._scene.controls
         self._values |= {c: value for c, value in wanted.items() if c.name in advertised}
 
     def _cancel_all(self) -> None:
@@ -237,13 +237,18 @@ class Camera:
             self._complete(request)
 
 
+def controls_by_name() -> dict[str, ControlId]:
+    """Return every control of the pipeline by its name."""
+    return {name: each for name, each in vars(controls).items() if isinstance(each, ControlId)}
+
+
 def describe(stream: StreamConfiguration) -> dict[str, Any]:
     """Return a stream's configuration for the record."""
     return {
         "format": str(stream.pixel_format),
         "size": [stream.size.width, stream.size.height],
         "stride": stream.stride,
-        "is_raw": stream.is_raw,
+        "is_raw": stream._is_raw,
         "buffers": stream.buffer_count,
     }
 

@@ -52,7 +52,7 @@ class ControlId:
     def __repr__(self) -> str:
         return f"libcamera.ControlId({self.id}, {self.vendor}.{self.name}, {self.type})"
 
-    def check(self, value: Any) -> None:
+    def _check(self, value: Any) -> None:
         """Raise RuntimeError for a value that the bindings could not cast."""
         values = value if isinstance(value, list | tuple) else [value]
         if isinstance(value, list | tuple) != self.isArray and self.name != "ScalerCrops":

@@ -159,8 +159,3 @@ draft = types.SimpleNamespace(
     NoiseReductionMode=NoiseReductionMode, NoiseReductionModeEnum=_NoiseReductionModeEnum
 )
 rpi = types.SimpleNamespace(ScalerCrops=ScalerCrops)
-
-
-def by_name() -> dict[str, ControlId]:
-    """Return every control by its name."""
-    return {name: each for name, each in globals().items() if isinstance(each, ControlId)}

@@ -26,9 +26,9 @@ NOISE = bytes(GREY - 24 + value * 48 // 256 for value in range(256))
 
 def paint(fd: int, stream: StreamConfiguration, number: int, orientation: Orientation) -> None:
     """Write one picture to a buffer."""
-    if stream.pixel_format.name not in {"YUV420", "NV12", "YUYV"}:
+    if str(stream.pixel_format) not in {"YUV420", "NV12", "YUYV"}:
         return
-    if stream.pixel_format.name == "YUYV":
+    if str(stream.pixel_format) == "YUYV":
         os.pwrite(fd, b"\x80" * stream.frame_size, 0)
         return
     width, height, stride = stream.size.width, stream.size.height, stream.stride

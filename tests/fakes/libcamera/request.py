@@ -32,7 +32,7 @@ class Request:
         self.status = _RequestStatus.Pending
         self.buffers: dict[Stream, FrameBuffer] = {}
         self.metadata: dict[ControlId, Any] = {}
-        self.wanted: dict[ControlId, Any] = {}
+        self._wanted: dict[ControlId, Any] = {}
 
     @property
     def has_pending_buffers(self) -> bool:
@@ -42,9 +42,9 @@ class Request:
         self.buffers[stream] = buffer
 
     def set_control(self, control: ControlId, value: Any) -> None:
-        control.check(value)
-        self.wanted[control] = value
+        control._check(value)
+        self._wanted[control] = value
 
     def reuse(self) -> None:
         self.status = _RequestStatus.Pending
-        self.metadata, self.wanted = {}, {}
+        self.metadata, self._wanted = {}, {}

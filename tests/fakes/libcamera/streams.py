@@ -36,18 +36,18 @@ class StreamRole(enum.Enum):
 
 class PixelFormat:
     def __init__(self, name: str = "<INVALID>") -> None:
-        self.name = str(name)
+        self._name = str(name)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PixelFormat) and self.name == other.name
+        return isinstance(other, PixelFormat) and self._name == other._name
 
     __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return self.name
+        return self._name
 
     def __repr__(self) -> str:
-        return f"libcamera.PixelFormat('{self.name}')"
+        return f"libcamera.PixelFormat('{self._name}')"
 
 
 class StreamFormats:
@@ -71,7 +71,7 @@ class Stream:
 class StreamConfiguration:
     def __init__(self, formats: StreamFormats, *, is_raw: bool = False) -> None:
         self.formats = formats
-        self.is_raw = is_raw
+        self._is_raw = is_raw
         self.size = Size(640, 480)
         self.pixel_format = PixelFormat("YUV420")
         self.buffer_count = 4
@@ -140,7 +140,7 @@ class CameraConfiguration:
         if turned not in FLIPS or self._is_usb:
             self.orientation = Orientation.Rotate0  # no sensor swaps rows and columns
         for each in self._streams:
-            if each.is_raw:
+            if each._is_raw:
                 self._fit_raw(each)
             elif self._is_usb:
                 self._fit_usb(each)
@@ -154,7 +154,7 @@ class CameraConfiguration:
         wanted = self.sensor_config.output_size if self.sensor_config else stream.size
         fitting = [mode for mode in self._modes if mode[0] >= wanted.width]
         stream.size = Size(*(fitting or self._modes[-1:])[0])
-        if stream.pixel_format.name not in RAW_FORMATS:
+        if str(stream.pixel_format) not in RAW_FORMATS:
             stream.pixel_format = PixelFormat(RAW_FORMATS[0])
         stream.stride = aligned(stream.size.width * 5 // 4)
         stream.frame_size = stream.stride * stream.size.height
@@ -170,9 +170,9 @@ class CameraConfiguration:
 def fit_processed(stream: StreamConfiguration) -> None:
     """Give a stream of the ISP an even size, a format of its own and padded rows."""
     stream.size = Size(stream.size.width & ~1, stream.size.height & ~1)
-    if stream.pixel_format.name not in PROCESSED:
+    if str(stream.pixel_format) not in PROCESSED:
         stream.pixel_format = PixelFormat("XRGB8888")
-    pixel_bytes, whole, first = PROCESSED[stream.pixel_format.name]
+    pixel_bytes, whole, first = PROCESSED[str(stream.pixel_format)]
     stream.stride = max(aligned(stream.size.width * pixel_bytes), stream.stride)
     stream.frame_size = stream.stride * stream.size.height * whole // first
 

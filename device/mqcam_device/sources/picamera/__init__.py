@@ -1,1 +1,1 @@
-"""Cameras of a Raspberry Pi, through picamera2."""
+"""The Raspberry Pi's cameras, through picamera2, which is loaded when such a source starts."""

@@ -38,7 +38,7 @@ class CameraManager:
             return []
         for scene in self._stage.scene.cameras:
             if scene.id not in self._known:
-                self._known[scene.id] = Camera(scene.id, self._stage, self.complete)
+                self._known[scene.id] = Camera(scene.id, self._stage, self._complete)
         present = [each.id for each in self._stage.scene.cameras if each.is_present]
         return [self._known[each] for each in present]
 
@@ -54,7 +54,7 @@ class CameraManager:
             ready, self._ready = self._ready, []
         return ready
 
-    def complete(self, request: Request) -> None:
+    def _complete(self, request: Request) -> None:
         """Hand a request back; called in the camera's thread."""
         with self._lock:
             self._ready.append(request)
