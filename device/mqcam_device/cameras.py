@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mqcam import exits
-from mqcam.errors import ControlError
+from mqcam.errors import ConfigError, ControlError
 
 from mqcam_device import folders
 from mqcam_device.control import ask, running
 from mqcam_device.enumeration import enumerate_cameras
+from mqcam_device.settings import load_settings
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +36,7 @@ _WIDEST: Final = 100
 
 def run(options: argparse.Namespace) -> int:
     """Print what there is; the exit code says whether there is any."""
-    users = tuple(_agents())
+    users = tuple(_agents(_runtime_dir(options.config)))
     has_picamera = any(kind == "picamera" for _name, kind, _camera in users)
     found = enumerate_cameras(kinds_here(), is_opening=not has_picamera)
     cameras = tuple(_with_user(camera, found.cameras, users) for camera in found.cameras)
@@ -108,9 +109,17 @@ def _with_user(
     return camera
 
 
-def _agents() -> Iterator[tuple[str, str, str | None]]:
+def _runtime_dir(config: Path) -> Path | None:
+    """Return where a configuration puts the control socket; there need be none."""
+    try:
+        return load_settings(config).runtime_dir
+    except ConfigError:
+        return None
+
+
+def _agents(runtime_dir: Path | None) -> Iterator[tuple[str, str, str | None]]:
     """Yield name, kind of source and camera of each agent that runs here and answers us."""
-    for place in folders.places_to_ask(None):
+    for place in folders.places_to_ask(runtime_dir):
         for name in running(place):
             try:
                 status: Mapping[str, object] = ask(name, "status", place, timeout_s=ASK_S)

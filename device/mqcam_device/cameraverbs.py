@@ -18,7 +18,8 @@ SELFTEST_S: Final = 10.0
 
 def add_verbs(verbs: Commands, common: Parser) -> None:
     """Add the verbs to the command line; ``options.act`` is what one does."""
-    found = _add(verbs, "cameras", "list the cameras of this machine, and what to write to use one")
+    text = "list the cameras of this machine, and what to write to use one"
+    found = _add(verbs, "cameras", text, common)
     found.set_defaults(act=_cameras)
 
     text = "what the running agent's camera can be set to; with NAME=VALUE set it, until a restart"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mqcam_device.selftest.figures import Account, Figures
     from mqcam_device.selftest.verdict import Machine, Verdict
 
+HARDWARE: Final = "v4l2"
+SOFTWARE: Final = "x264"
 UNKNOWN: Final = "n/a"
 _LABEL: Final = 14
 _MB: Final = 1_000_000
@@ -32,16 +34,19 @@ _WORDS: Final = {
 def table(account: Account, machine: Machine, verdict: Verdict, *, is_borrowed: bool) -> str:
     """Return the lines of the table; a ``!`` stands before what the verdict complains of."""
     marked = {finding.row for finding in verdict.findings}
-    rows = (*_camera_rows(account, is_borrowed=is_borrowed), *_machine_rows(account, machine))
+    rows = (
+        ("camera", machine.camera or " ".join(filter(None, (account.kind, account.camera)))),
+        *_stream_rows(account, is_borrowed=is_borrowed),
+        *_machine_rows(account, machine),
+    )
     return "\n".join(
         f"{'!' if label in marked else ' '} {label:{_LABEL}} {text}" for label, text in rows
     )
 
 
-def _camera_rows(account: Account, *, is_borrowed: bool) -> Iterator[tuple[str, str]]:
+def _stream_rows(account: Account, *, is_borrowed: bool) -> Iterator[tuple[str, str]]:
     stream, figures = account.stream, account.figures
-    yield "camera", account.kind + (f" {account.camera}" if account.camera else "")
-    yield "encoder", stream.encoder
+    yield "encoder", _encoder(stream.encoder)
     profile = figures.profile_level_id or stream.profile_level_id
     yield "profile", f"{profile_words(profile)} ({profile})"
     yield "picture", _picture(account)
@@ -64,14 +69,20 @@ def _machine_rows(account: Account, machine: Machine) -> Iterator[tuple[str, str
     yield "encryption", _encryption(machine)
 
 
+def _encoder(name: str) -> str:
+    if name.startswith(HARDWARE):
+        return f"{name}, of the hardware"
+    return f"{name}, in software" if SOFTWARE in name else name
+
+
 def _picture(account: Account) -> str:
     stream, fps = account.stream, account.figures.fps
-    measured = "none came" if fps is None else f"{fps:.1f}"
+    size = f"{stream.width}x{stream.height}"
+    if fps is None:
+        return f"{size}, but none came"
+    dark = f", {stream.fps_min:g} in the dark" if stream.fps_min < stream.fps_max else ""
     turned = f", to be turned by {stream.rotation}°" if stream.rotation else ""
-    announced = f"{stream.fps_max:g}"
-    if stream.fps_min < stream.fps_max:
-        announced = f"{stream.fps_min:g} to {announced}"
-    return f"{stream.width}x{stream.height}, {measured} per second of {announced}{turned}"
+    return f"{size}, {fps:.1f} per second of {stream.fps_max:g}{dark}{turned}"
 
 
 def _first(account: Account, *, is_borrowed: bool) -> str:
@@ -88,8 +99,8 @@ def _age(figures: Figures) -> str:
     if figures.age_p50_ms is None or figures.age_p95_ms is None:
         return UNKNOWN
     return (
-        f"{figures.age_p50_ms:.1f} ms from capture to the agent, {figures.age_p95_ms:.1f} ms for "
-        "the slowest of 20"
+        f"{figures.age_p50_ms:.1f} ms from capture to the agent; one in 20 takes more than "
+        f"{figures.age_p95_ms:.1f} ms"
     )
 
 
@@ -116,7 +127,7 @@ def _rates(figures: Figures) -> str:
     )
     now = UNKNOWN if figures.bitrate_bps is None else f"{figures.bitrate_bps / _MB:.2f} Mbit/s"
     if steps:
-        now += f"; asked to change, within 2 s: {steps}"
+        now += f"; within 2 s after a change: {steps}"
     if figures.steps_skipped:
         now += f"; not changed: {figures.steps_skipped}"
     return now

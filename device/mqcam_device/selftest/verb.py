@@ -21,6 +21,7 @@ from mqcam.errors import ControlError, UsageError
 from mqcam_device.asking import whom_to_ask
 from mqcam_device.briefing import source_settings
 from mqcam_device.control import ask
+from mqcam_device.enumeration import enumerate_cameras
 from mqcam_device.selftest.figures import account_from_json
 from mqcam_device.selftest.own import try_own
 from mqcam_device.selftest.power import read_model, read_temperature_c, read_throttling
@@ -33,12 +34,14 @@ from mqcam_device.settings import load_settings
 if TYPE_CHECKING:
     import argparse
 
-    from mqcam_device.selftest.figures import Account
+    from mqcam_device.enumeration import enumerate_cameras
+from mqcam_device.selftest.figures import Account
     from mqcam_device.selftest.verdict import Verdict
     from mqcam_device.settings import DeviceSettings
 
 ANSWER_S: Final = FIRST_PICTURE_S + 15
 """What the agent may take beyond the seconds that were asked for."""
+LISTED_KINDS: Final = ("picamera", "usb")
 PROCESSOR: Final = Path("/proc/cpuinfo")
 QUIET: Final = {"LIBCAMERA_LOG_LEVELS": "*:ERROR"}
 """For the capture child of ours: libcamera tells standard error about every camera it sees."""
@@ -57,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     is_borrowed = account is not None
     if account is None:
         account = _open(settings, name, options.seconds)
-    machine = look_around()
+    machine = look_around(camera=_found(account))
     verdict = judge(account, machine)
     if options.json:
         print(json.dumps(_as_json(account, machine, verdict, is_borrowed=is_borrowed)))  # noqa: T201
@@ -71,13 +74,14 @@ def run(options: argparse.Namespace) -> int:
     return exits.OK if verdict.is_good else exits.FAILURE
 
 
-def look_around() -> Machine:
+def look_around(*, camera: str) -> Machine:
     """Find out what the machine says of itself."""
     try:
         processor = PROCESSOR.read_text("utf-8", "replace")
     except OSError:
         processor = ""
     return Machine(
+        camera=camera,
         model=read_model(),
         cores=os.cpu_count() or 1,
         throttling=read_throttling(),
@@ -85,6 +89,15 @@ def look_around() -> Machine:
         network=read_network(),
         ciphers=tuple(name.decode("ascii") for name in offered_ciphers(processor)),
     )
+
+
+def _found(account: Account) -> str:
+    """Return model and id of the camera, empty for a source that is none."""
+    if account.kind not in LISTED_KINDS:
+        return ""
+    found = enumerate_cameras((account.kind,), is_opening=False).cameras
+    meant = [each for each in found if account.camera is None or each.is_meant(account.camera)]
+    return f"{meant[0].model}, {meant[0].id}" if meant else ""
 
 
 def _borrow(name: str, folder: Path, seconds: float) -> Account | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mqcam_device.selftest.wifi import Network
 
 _MB: Final = 1_000_000
-_SOFTWARE: Final = "libx264"
+_SOFTWARE: Final = "x264"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What was found beside the camera; None: not to be found out here."""
+    """What was found beside the pictures; None: not to be found out here.
 
+    ``camera`` are model and id of the camera, where it has any.
+    """
+
+    camera: str = ""
     model: str = ""
     cores: int = 1
     throttling: Throttling | None = None
@@ -289,7 +293,7 @@ def _interval_ms(account: Account) -> float:
 
 def _is_encoder_busy(account: Account, limits: Limits) -> bool:
     used = account.figures.capture_cores
-    is_software = account.stream.encoder == _SOFTWARE
+    is_software = _SOFTWARE in account.stream.encoder
     return is_software and used is not None and used >= limits.core_share
 
 

@@ -74,7 +74,7 @@ def _sizes(library: Opener, number: int) -> tuple[tuple[str, ...], str]:
     try:
         camera = library(number)
     except (RuntimeError, IndexError):
-        return (), "in use by another program, or its cable is loose"
+        return (), "another program has it, or its cable is loose"
     try:
         rates: dict[tuple[int, int], float] = {}
         for mode in camera.sensor_modes:
