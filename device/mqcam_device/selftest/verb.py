@@ -34,8 +34,7 @@ from mqcam_device.settings import load_settings
 if TYPE_CHECKING:
     import argparse
 
-    from mqcam_device.enumeration import enumerate_cameras
-from mqcam_device.selftest.figures import Account
+    from mqcam_device.selftest.figures import Account
     from mqcam_device.selftest.verdict import Verdict
     from mqcam_device.settings import DeviceSettings
 
