@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     users = tuple(_agents(_runtime_dir(options.config)))
     has_picamera = any(kind == "picamera" for _name, kind, _camera in users)
     found = enumerate_cameras(kinds_here(), is_opening=not has_picamera)
-    cameras = tuple(_with_user(camera, found.cameras, users) for camera in found.cameras)
+    cameras = tuple(with_user(camera, found.cameras, users) for camera in found.cameras)
     found = replace(found, cameras=cameras)
     if options.json:
         print(json.dumps(asdict(found)))  # noqa: T201 - a command line is printed here
@@ -77,6 +77,19 @@ def yaml_of(camera: FoundCamera) -> str:
     return f"source: {{kind: {camera.kind}, camera: {json.dumps(camera.id)}}}"
 
 
+def with_user(
+    camera: FoundCamera,
+    cameras: Sequence[FoundCamera],
+    users: Iterable[tuple[str, str, str | None]],
+) -> FoundCamera:
+    """Say which running agent has the camera; one that names none has the first of its kind."""
+    first = next(each.id for each in cameras if each.kind == camera.kind)
+    for name, kind, id_ in users:
+        if kind == camera.kind and camera.is_meant(id_ or first):
+            return replace(camera, usable=True, text=f"by the running agent '{name}'")
+    return camera
+
+
 def _lines(camera: FoundCamera, columns: int) -> Iterator[str]:
     yield f"{camera.model} ({'Pi camera' if camera.kind == 'picamera' else 'USB camera'})"
     rows = {
@@ -94,19 +107,6 @@ def _lines(camera: FoundCamera, columns: int) -> Iterator[str]:
             )
     # Not wrapped, however long: it is there to be copied.
     yield f"  {'write':{_LABEL}} {yaml_of(camera)}"
-
-
-def _with_user(
-    camera: FoundCamera,
-    cameras: Sequence[FoundCamera],
-    users: Iterable[tuple[str, str, str | None]],
-) -> FoundCamera:
-    """Say which running agent has the camera; one that names none has the first of its kind."""
-    first = next(each.id for each in cameras if each.kind == camera.kind)
-    for name, kind, id_ in users:
-        if kind == camera.kind and camera.is_meant(id_ or first):
-            return replace(camera, usable=True, text=f"by the running agent '{name}'")
-    return camera
 
 
 def _runtime_dir(config: Path) -> Path | None:

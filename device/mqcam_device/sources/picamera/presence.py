@@ -33,6 +33,7 @@ def list_picameras(
     is_opening: bool,
     load: Callable[[], Any] | None = None,
     nodes: Path = NODES,
+    may_open: Callable[[Path, int], bool] = os.access,
     encoder: Path = HARDWARE_ENCODER,
 ) -> Listing:
     """Return the cameras that picamera2 sees; those it may open are asked for their sizes."""
@@ -59,7 +60,7 @@ def list_picameras(
             )
         )
     if not cameras:
-        return Listing(notes=(_why_no_camera(nodes),))
+        return Listing(notes=(_why_no_camera(nodes, may_open),))
     return Listing(cameras=tuple(cameras))
 
 
@@ -99,10 +100,10 @@ def _why_no_library(error: Exception) -> str:
     )
 
 
-def _why_no_camera(nodes: Path) -> str:
+def _why_no_camera(nodes: Path, may_open: Callable[[Path, int], bool]) -> str:
     """Say why picamera2 sees none; it does not tell a camera it may not open from no camera."""
     media = sorted(nodes.glob("media*"))
-    if media and not any(os.access(node, os.R_OK | os.W_OK) for node in media):
+    if media and not any(may_open(node, os.R_OK | os.W_OK) for node in media):
         return (
             "this user may not look at the cameras: 'sudo usermod -aG video $USER', then log in "
             "again"
