@@ -117,7 +117,7 @@ class Rig:
                 self._obey(wish)
         return self.trial.figures()
 
-    def skip(self) -> None:
+    def lose(self) -> None:
         """Lose a unit between camera and agent."""
         self._seq += 1
 

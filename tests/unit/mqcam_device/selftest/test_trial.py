@@ -149,7 +149,7 @@ def test_units_that_are_lost_are_counted() -> None:
         nonlocal next_at
         if rig.now >= next_at:
             next_at = next(lost_at, float("inf"))
-            rig.skip()
+            rig.lose()
 
     rig.before_tick = lose
     assert rig.run().lost == 3
