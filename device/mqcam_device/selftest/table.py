@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mqcam.ciphers import GCM
+from mqcam.ciphers import COUNTER, GCM
 
 from mqcam_device.selftest import power
 from mqcam_device.selftest.profiles import profile_words
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 HARDWARE: Final = "v4l2"
 SOFTWARE: Final = "x264"
+CIPHERS: Final = {
+    GCM.decode("ascii"): "AES-128-GCM",
+    COUNTER.decode("ascii"): "AES-128-CM",
+}
 UNKNOWN: Final = "n/a"
 _LABEL: Final = 14
 _MB: Final = 1_000_000
@@ -186,6 +190,14 @@ def _network(machine: Machine) -> str:
 
 
 def _encryption(machine: Machine) -> str:
-    if GCM.decode("ascii") in machine.ciphers:
-        return "AES-128-GCM, for which this processor has instructions"
-    return "AES-128-CM: this processor has no instructions for AES"
+    """Name the offered ciphers in their order, and what others would cost."""
+    offered = [_cipher(name, machine) for name in machine.ciphers]
+    others = [_cipher(name, machine) for name in machine.ciphers_us if name not in machine.ciphers]
+    text = ", else ".join(offered) or UNKNOWN
+    return f"{text}; not offered: {', '.join(others)}" if others else text
+
+
+def _cipher(name: str, machine: Machine) -> str:
+    word = CIPHERS.get(name, name)
+    took_us = machine.ciphers_us.get(name)
+    return word if took_us is None else f"{word} {took_us:.1f} µs per packet"

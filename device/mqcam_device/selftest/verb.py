@@ -22,6 +22,7 @@ from mqcam_device.asking import whom_to_ask
 from mqcam_device.briefing import source_settings
 from mqcam_device.control import ask
 from mqcam_device.enumeration import enumerate_cameras
+from mqcam_device.selftest.encryption import measure_ciphers_us
 from mqcam_device.selftest.figures import account_from_json
 from mqcam_device.selftest.own import try_own
 from mqcam_device.selftest.power import read_model, read_temperature_c, read_throttling
@@ -87,6 +88,7 @@ def look_around(*, camera: str) -> Machine:
         temperature_c=read_temperature_c(),
         network=read_network(),
         ciphers=tuple(name.decode("ascii") for name in offered_ciphers(processor)),
+        ciphers_us=measure_ciphers_us(),
     )
 
 

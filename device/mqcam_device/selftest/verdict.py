@@ -5,13 +5,13 @@ It must not know how anything was measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mqcam_device.selftest import power
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mqcam_device.selftest.figures import Account
     from mqcam_device.selftest.power import Throttling
@@ -62,6 +62,9 @@ class Machine:
     temperature_c: float | None = None
     network: Network | None = None
     ciphers: tuple[str, ...] = ()
+    """What viewers are offered, best first."""
+    ciphers_us: Mapping[str, float] = field(default_factory=dict)
+    """Microseconds to encrypt a packet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,3 +131,30 @@ def test_the_words_of_the_firmware(bits: int, words: str) -> None:
 )
 def test_the_network_is_named(network: Network | None, words: str) -> None:
     assert rows(machine=replace(MACHINE, network=network))["network"] == words
+
+
+GCM, COUNTER = "SRTP_AEAD_AES_128_GCM", "SRTP_AES128_CM_SHA1_80"
+TIMES = {GCM: 5.04, COUNTER: 2.0}
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "times", "words"),
+    [
+        ((COUNTER,), {}, "AES-128-CM"),
+        (
+            (COUNTER,),
+            TIMES,
+            "AES-128-CM 2.0 µs per packet; not offered: AES-128-GCM 5.0 µs per packet",
+        ),
+        (
+            (GCM, COUNTER),
+            TIMES,
+            "AES-128-GCM 5.0 µs per packet, else AES-128-CM 2.0 µs per packet",
+        ),
+    ],
+)
+def test_ciphers_stand_in_the_order_in_which_they_are_offered(
+    ciphers: tuple[str, ...], times: dict[str, float], words: str
+) -> None:
+    machine = replace(MACHINE, ciphers=ciphers, ciphers_us=times)
+    assert rows(machine=machine)["encryption"] == words
