@@ -44,7 +44,7 @@ bench:  ## figures, and ratios to stock aiortc in the same run
 	@scripts/install.sh test
 	@$(PYTHON) -m bench
 
-lock:  ## re-make the three lock files from pyproject.toml
+lock:  ## re-make the four lock files from pyproject.toml
 	@scripts/install.sh check
 	@$(PYTHON) scripts/lock.py
 

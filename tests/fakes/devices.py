@@ -18,10 +18,10 @@ import select
 from typing import TYPE_CHECKING, Any, Final
 
 from fakes.video11 import CODEC, Video11
-from videodev2 import _IOW, _IOWR, VIDIOC_QUERYCAP
+from videodev2 import _IOW, _IOWR, VIDIOC_QUERYCAP, VIDIOC_S_CTRL
 
 if TYPE_CHECKING:
-    from fakes.scene import Stage
+    from fakes.scene import CameraScene, Stage
 
 HEAPS: Final = ("/dev/dma_heap/vidbuf_cached", "/dev/dma_heap/linux,cma")
 
@@ -40,6 +40,31 @@ class Allocation(ctypes.Structure):
 DMA_HEAP_IOCTL_ALLOC: Final = _IOWR("H", 0, Allocation)
 DMA_BUF_IOCTL_SYNC: Final = _IOW("b", 0, ctypes.c_uint64)
 DMA_BUF_SET_NAME: Final = _IOW("b", 1, ctypes.c_char_p)
+
+
+HDR_CONTROL: Final = 0x009A0915
+"""V4L2_CID_WIDE_DYNAMIC_RANGE: the imx708's own HDR."""
+
+SENSORS: Final = "/sys/class/video4linux/"
+
+
+class Sensor:
+    """The node of a sensor: what libcamera does not set is set here."""
+
+    def __init__(self, camera: CameraScene, stage: Stage) -> None:
+        self._camera, self._stage = camera, stage
+
+    def ioctl(self, request: int, argument: Any) -> int:
+        if request != VIDIOC_S_CTRL or argument.id != HDR_CONTROL:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._stage.tell("sensor hdr", camera=self._camera.id, value=argument.value)
+        return 0
+
+    def ready(self, timeout_s: float) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Card:
@@ -61,7 +86,7 @@ class Card:
         """Nothing is held."""
 
 
-Node = Card | Video11
+Node = Card | Sensor | Video11
 
 
 class NodeFile(io.FileIO):
@@ -84,23 +109,22 @@ class Board:
         self._stage = stage
         self._nodes: dict[int, Node] = {}
         self._open, self._os_open, self._stat = builtins.open, os.open, os.stat
+        self._lstat, self._readlink = os.lstat, os.readlink
         self._ioctl, self._poll = fcntl.ioctl, select.poll
 
     def install(self) -> None:
         """Put this board's calls in the place of the real ones, for good."""
         builtins.open = self.open
         os.open = self.os_open
-        os.stat = self.stat
+        os.stat, os.lstat, os.readlink = self.stat, self.lstat, self.readlink
         fcntl.ioctl = self.ioctl
         select.poll = self.poll  # type: ignore[assignment,misc]
 
     def open(self, file: Any, *args: Any, **kwargs: Any) -> Any:
-        card = self._card(file)
-        if card is None:
+        if not self._is_node(file):
             return self._open(file, *args, **kwargs)
         memory = os.memfd_create("node")
-        node = Video11(memory, card, self._stage) if card == CODEC else Card(card)
-        self._nodes[memory] = node
+        self._nodes[memory] = self._node(str(file), memory)
         return NodeFile(self, memory)
 
     def os_open(self, path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
@@ -109,7 +133,14 @@ class Board:
         return self._os_open(path, flags, *args, **kwargs)
 
     def stat(self, path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
-        return self._stat("/dev/null" if self._card(path) else path, *args, **kwargs)
+        stands_in = self._is_node(path) or self._link(path)
+        return self._stat("/dev/null" if stands_in else path, *args, **kwargs)
+
+    def lstat(self, path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        return self._lstat("/proc/self" if self._link(path) else path, *args, **kwargs)
+
+    def readlink(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._link(path) or self._readlink(path, *args, **kwargs)
 
     def ioctl(self, fd: Any, request: int, argument: Any = 0, mutate_flag: bool = True) -> Any:
         number = fd if isinstance(fd, int) else fd.fileno()
@@ -136,11 +167,34 @@ class Board:
         if node is not None:
             node.close()
 
-    def _card(self, path: Any) -> str | None:
-        """Return the card behind a path, if the scene has a node there."""
-        if isinstance(path, int) or not str(path).startswith("/dev/video"):
-            return None
-        return self._stage.scene.devices.get(str(path))
+    def _is_node(self, path: Any) -> bool:
+        """Tell whether the scene has a node there."""
+        if not is_below(path, "/dev/v"):
+            return False
+        return str(path) in self._stage.scene.devices or str(path) in self._sensors()
+
+    def _node(self, path: str, memory: int) -> Node:
+        sensors, devices = self._sensors(), self._stage.scene.devices
+        if path in sensors:
+            return Sensor(sensors[path], self._stage)
+        card = devices[path]
+        return Video11(memory, card, self._stage) if card == CODEC else Card(card)
+
+    def _sensors(self) -> dict[str, CameraScene]:
+        """Return the sensors by their nodes: webcams have none."""
+        cameras = [each for each in self._stage.scene.cameras if not each.is_usb]
+        return {f"/dev/v4l-subdev{index}": each for index, each in enumerate(cameras)}
+
+    def _link(self, path: Any) -> str:
+        """Return where a link leads by which the system says which sensor is behind a node."""
+        if not is_below(path, SENSORS):
+            return ""
+        found: dict[str, str] = {}
+        for node, camera in self._sensors().items():
+            device = f"{SENSORS}{node.removeprefix('/dev/')}/device"
+            found[f"{device}/driver/module"] = f"../../../../module/{camera.model}"
+            found[f"{device}/of_node"] = f"../../../firmware/devicetree{camera.id}"
+        return found.get(str(path), "")
 
 
 class Poll:
@@ -177,6 +231,11 @@ class Poll:
 def as_signed(request: int) -> int:
     """Return a request's number as videodev2 writes it; others write the same 32 bits unsigned."""
     return request - 2**32 if request >= 2**31 else request
+
+
+def is_below(path: Any, start: str) -> bool:
+    """Tell whether a path begins so; descriptors are no paths."""
+    return not isinstance(path, int) and os.fspath(path)[: len(start)] == start
 
 
 def install(stage: Stage) -> None:

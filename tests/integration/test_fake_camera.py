@@ -161,6 +161,13 @@ def test_one_process_at_a_time_has_the_camera(fake_camera: FakeCamera) -> None:
     assert trial("night")
 
 
+def test_the_sensor_itself_makes_hdr(fake_camera: FakeCamera) -> None:
+    fake_camera.scene = Scene(cameras=(IMX708, IMX219))
+    assert "device node not found" in trial("sensor_hdr")["without"]
+    [told] = fake_camera.recorded("sensor hdr")
+    assert (told["camera"], told["value"]) == (IMX708.id, 1)
+
+
 def test_a_pi_5_has_no_codec(fake_camera: FakeCamera) -> None:
     fake_camera.scene = replace(fake_camera.scene, devices=PI_5)
     assert trial("board") == ["LibavH264Encoder", "PISP", False]

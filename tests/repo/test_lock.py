@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import requires
 from typing import Any
 
 import pytest
@@ -79,6 +80,32 @@ def test_every_dependency_is_pinned_once_within_its_range(
         if len(versions) != 1 or not requirement.specifier.contains(versions[0]):
             wrong.append(f"{requirement}: pinned to {versions}: run make lock")
     assert wrong == []
+
+
+def test_numpy_is_nowhere_below_the_program() -> None:
+    """One in the agent's environment would break the picamera2 that apt installs (issue 6)."""
+    found = installed_below("mqcam")
+    assert {"av", "aiortc", "cryptography"} <= found  # the walk does walk
+    assert "numpy" not in found
+    locked = {canonicalize_name(pin.name) for pin, _ in pins("requirements.lock")}
+    assert "numpy" not in locked
+    assert found <= locked | {"mqcam"}
+
+
+def installed_below(name: str) -> set[str]:
+    """Return what a distribution needs here, and what that needs, without any extra."""
+    found: set[str] = set()
+    waiting = [canonicalize_name(name)]
+    while waiting:
+        each = waiting.pop()
+        if each in found:
+            continue
+        found.add(each)
+        for line in requires(each) or ():
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(canonicalize_name(requirement.name))
+    return found
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -25,7 +25,9 @@ SOURCES = [
 LACKS_KEYFRAMES = ("0.3.25", "0.3.27", "0.3.31")
 """The last that we refuse, the first and the last that we ask for keyframes in another way."""
 HAS_KEYFRAMES = ("0.3.32",)
-NOT_PICAMERA2: frozenset[str] = frozenset({"ERROR"})
+NOT_PICAMERA2: frozenset[str] = frozenset(
+    {"ERROR", "camera", "cancel", "encode", "height", "name", "output", "wait", "width"}
+)
 """Attributes in our source that only happen to be called like one of picamera2's."""
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 TESTS = Path(__file__).resolve().parents[1]
+FAKES = TESTS / "fakes"
 PICAMERA2 = Path(sys.prefix) / "picamera2"
 """Where scripts/install.sh puts the real picamera2 and what it imports, for `make test`."""
 
@@ -44,7 +45,7 @@ class FakeCamera:
     @property
     def environ(self) -> dict[str, str]:
         """What a program's environment needs beside what it has, to see these cameras."""
-        places = [str(TESTS), str(TESTS / "fakes"), str(PICAMERA2)]
+        places = [str(each) for each in (TESTS, FAKES, FAKES / "unused", PICAMERA2)]
         if os.environ.get("PYTHONPATH"):
             places.append(os.environ["PYTHONPATH"])
         return {"PYTHONPATH": os.pathsep.join(places), VARIABLE: str(self.folder)}
@@ -142,8 +143,8 @@ class FakeCamera:
     def recorded(self, event: str | None = None) -> list[dict[str, Any]]:
         """Return what was told so far, of one kind of event or all; see `fakes.scene.Stage.tell`.
 
-        Events: open, close, configure, start, controls, stop; encoder start, encoder control,
-        encoder stop.
+        Events: open, close, configure, start, controls, stop; sensor hdr; encoder start, encoder
+        control, encoder stop.
         """
         try:
             lines = (self.folder / RECORD).read_text(encoding="utf-8").splitlines()

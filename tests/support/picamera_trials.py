@@ -236,6 +236,17 @@ def stop_or_be_cancelled(camera: Any) -> None:
         camera.stop()
 
 
+def sensor_hdr() -> dict[str, Any]:
+    """Switch the HDR of the imx708 itself, and ask for it where there is no such sensor."""
+    from picamera2.devices import IMX708  # noqa: PLC0415 - slow, and no other trial's
+
+    with IMX708(0) as sensor:
+        sensor.set_sensor_hdr_mode(True)
+    camera = opened()
+    camera.close()
+    return {"without": complaint_of(lambda: IMX708(1))}
+
+
 def vanishing() -> dict[str, Any]:
     """Pull the cable: not listed, not to be opened; plugged in again, it is."""
     camera, scene = opened(), scene_here()
@@ -311,6 +322,7 @@ TRIALS: Final[dict[str, Callable[[], Any]]] = {
         encoder,
         held_encoder,
         silent_faults,
+        sensor_hdr,
         vanishing,
         night,
         board,

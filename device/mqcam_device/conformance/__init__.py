@@ -8,7 +8,8 @@ Say in a `Rig` how the source is made and hurt, and derive two classes in a test
     class TestMyCameraInItsChild(CaptureConformance):
         rig_type = MyRig
 
-No test asks what kind of source it is: what a source cannot do, its StreamInfo says.
+Tests marked ``long`` take their time; ``-m "not long"`` leaves them out. No test asks what kind of
+source it is: what a source cannot do, its StreamInfo says.
 """
 
 from mqcam_device.conformance.childsuite import CaptureConformance

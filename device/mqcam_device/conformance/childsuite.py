@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from mqcam_device.capture.process import CaptureProcess, CaptureTimings
+from mqcam_device.capture.process import CaptureProcess
+from mqcam_device.capture.timings import CaptureTimings
 from mqcam_device.conformance import judgement
 from mqcam_device.conformance.rig import Fault, Rig
 from mqcam_device.conformance.scene import UNIT_S, opened
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 
     from mqcam_device.media import AccessUnit, StreamInfo
 
-TIMINGS = CaptureTimings(stall_s=0.25, stop_s=0.5, respawn_s=(0.05, 0.1), source_retry_s=0.2)
+TIMINGS = CaptureTimings(
+    stop_s=0.5,
+    stall_s=0.25,
+    first_unit_s=0.5,
+    answer_s=0.3,
+    respawn_s=(0.05, 0.1),
+    source_retry_s=(0.2,),
+)
 """Those of the agent, in less time."""
 
 NOTICED_S = 1.5
@@ -43,6 +51,7 @@ class Blow:
     name: str
     signal: signal.Signals | None = None
     fault: Fault | None = None
+    is_slow: bool = False
 
     def strike(self, rig: Rig, pid: int) -> None:
         """Do it."""
@@ -54,7 +63,7 @@ class Blow:
 
 OF_ANY_CHILD = (
     Blow(name="child killed", signal=signal.SIGKILL),
-    Blow(name="child frozen", signal=signal.SIGSTOP),
+    Blow(name="child frozen", signal=signal.SIGSTOP, is_slow=True),
 )
 
 
@@ -74,7 +83,11 @@ class CaptureConformance:
         if "blow" in metafunc.fixturenames:
             of_rig = (Blow(name=fault.value, fault=fault) for fault in self.rig_type.faults)
             blows = (*OF_ANY_CHILD, *of_rig)
-            metafunc.parametrize("blow", blows, ids=[blow.name for blow in blows])
+            marked = [
+                pytest.param(blow, id=blow.name, marks=[pytest.mark.long] if blow.is_slow else [])
+                for blow in blows
+            ]
+            metafunc.parametrize("blow", marked)
 
     def test_it_recovers_and_goes_on_with_a_keyframe(self, rig: Rig, blow: Blow) -> None:
         asyncio.run(_recover(rig, blow))

@@ -231,7 +231,7 @@ class SourceConformance:
             require_none([text for text in [witness.failure()] if text])
 
     def test_a_sink_that_blocks_hangs_nobody_and_does_not_end_it(self, rig: Rig) -> None:
-        self._block(rig, BRIEF_S)
+        self._block(rig, 0.0)
 
     @pytest.mark.long
     def test_a_sink_that_blocks_for_two_seconds_does_not_end_it(self, rig: Rig) -> None:

@@ -7,6 +7,7 @@ raise beside SourceError is whatever picamera2 raises.
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ from mqcam import h264
 from mqcam.errors import SourceError
 
 from mqcam_device.media import LOW
-from mqcam_device.sources.layer import LOW_BITRATE_BPS, thinning_of
+from mqcam_device.sources.layer import LOW_BITRATE_BPS, Thinning
 from mqcam_device.sources.picamera import bitrate, controls, v4l2
 from mqcam_device.sources.picamera.choice import choose
 from mqcam_device.sources.picamera.configuration import STREAMS, configure
@@ -159,7 +160,7 @@ class Camera:
         self._tell(self._pace.native)
         self.info = with_pace(self.info, self._pace, self._configuration)
         for info in self.info.layers:
-            self._encoders[info.name].change_framerate(info, thinning_of(info, self.info))
+            self._encoders[info.name].change_framerate(info, self._thinning_of(info))
         return self.info
 
     def controls(self) -> tuple[ControlInfo, ...]:
@@ -194,6 +195,9 @@ class Camera:
         with contextlib.suppress(Exception):
             picamera.close()
         self._is_running = False
+        del picamera
+        self._encoders.clear()
+        gc.collect()  # it refers to itself, and holds descriptors and memory until then
 
     def _stop_encoders(self, picamera: Any) -> None:
         """Stop all at once: each may wait 0.4 s for pictures that will not come."""
@@ -231,14 +235,21 @@ class Camera:
         self._pace = Pace.of(
             self._advertised, fps=self._settings.fps, fps_min=self._settings.fps_min
         )
+        self._fastest = self._pace.fps
         self._native = {
             **self._configuration.native,
             **self._pace.native,
             **controls.translate(self._values, self._advertised, self._view),
         }
 
+    def _thinning_of(self, info: LayerInfo) -> Thinning | None:
+        """Return how a layer leaves pictures out; a slower pace takes a camera some pictures."""
+        if info.fps_max >= self._fastest:
+            return None
+        return Thinning(source_fps=self._fastest, fps=info.fps_max)
+
     def _make_encoder(self, info: LayerInfo, ties: Ties) -> LayerEncoder:
-        library, thinning = self._library, thinning_of(info, self.info)
+        library, thinning = self._library, self._thinning_of(info)
         bitrate_bps = LOW_BITRATE_BPS if info.name == LOW else self._settings.bitrate_bps
         if self._is_hardware:
             return HardwareEncoder(library, info, ties, bitrate_bps=bitrate_bps, thinning=thinning)

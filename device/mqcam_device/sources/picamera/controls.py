@@ -95,7 +95,7 @@ def describe(advertised: Advertised, values: Mapping[str, ControlValue]) -> tupl
         if number.native in advertised:
             least, most, _ = advertised[number.native]
             least = _BY_ITSELF if number.is_choosable else least
-            value = values.get(name) or (None if number.is_choosable else values.get(name))
+            value = values.get(name)
             found.append(ControlInfo(name=name, kind="number", value=value, least=least, most=most))
     for name, choice in CHOICES.items():
         words = _words(choice, advertised)

@@ -6,10 +6,12 @@ they are the system's, not of our environment, and only the capture child may ho
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -54,6 +56,7 @@ def load() -> Library:
         raise SourceError("picamera", reason) from error
     found = installed_version()
     check_version(found)
+    _forget_garbage()
     return Library(
         version=found,
         picamera=package.Picamera2,
@@ -88,6 +91,13 @@ def check_version(text: str) -> None:
         needed = ".".join(map(str, OLDEST))
         reason = f"picamera2 {text} is too old, {needed} or newer is needed: sudo apt update && "
         raise SourceError("picamera", reason + "sudo apt full-upgrade")
+
+
+@cache
+def _forget_garbage() -> None:
+    """Keep what is loaded out of the collections after each camera: they are fast then."""
+    gc.collect()
+    gc.freeze()
 
 
 def _quieten() -> None:

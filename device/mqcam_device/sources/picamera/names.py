@@ -44,6 +44,8 @@ _CODEC: Final = "picamera2.encoders.v4l2_encoder"
 _H264: Final = "picamera2.encoders.h264_encoder"
 _OUTPUT: Final = "picamera2.outputs.output"
 _REQUEST: Final = "picamera2.request"
+_JOB: Final = "picamera2.job"
+_IMX708: Final = "picamera2.devices.imx708.imx708"
 
 PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
     CameraName(
@@ -71,7 +73,7 @@ PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
             "lores",
             "raw",
             "transform",
-            "controls",
+            "colour_space",
             "buffer_count",
             "display",
             "encode",
@@ -94,11 +96,6 @@ PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
         module=_CAMERA,
         path="Picamera2.camera_controls",
         reason="which controls this camera advertises, with their ranges",
-    ),
-    CameraName(
-        module=_CAMERA,
-        path="Picamera2.camera_properties",
-        reason="the sensor's size, for zooming",
     ),
     CameraName(
         module=_CAMERA,
@@ -149,6 +146,17 @@ PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
         reason="without it a stop waits for a snapshot that never comes",
     ),
     CameraName(
+        module=_CAMERA,
+        path="Picamera2.request_lock",
+        reason="held while controls are set: picamera2 takes them over in two steps under it",
+    ),
+    CameraName(
+        module=_JOB,
+        path="Job.get_result",
+        parameters=("timeout",),
+        reason="waits for the snapshot, for so long and no longer",
+    ),
+    CameraName(
         module=_REQUEST,
         path="CompletedRequest.save",
         parameters=("name", "file_output", "format"),
@@ -167,6 +175,23 @@ PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
         reason="keeps a picture while it is encoded",
     ),
     CameraName(
+        module=_REQUEST,
+        path="CompletedRequest.get_metadata",
+        parameters=(),
+        reason="when a picture was taken",
+    ),
+    CameraName(
+        module=_REQUEST,
+        path="MappedArray.__init__",
+        parameters=("request", "stream", "reshape", "write"),
+        reason="a picture's memory",
+    ),
+    CameraName(
+        module=_REQUEST,
+        path="MappedArray.array",
+        reason="the memory itself",
+    ),
+    CameraName(
         module=_ENCODER,
         path="Encoder.__init__",
         parameters=(),
@@ -180,7 +205,7 @@ PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
     CameraName(
         module=_H264,
         path="H264Encoder.__init__",
-        parameters=("bitrate", "repeat", "iperiod", "framerate", "profile"),
+        parameters=("bitrate", "repeat", "iperiod", "framerate", "enable_sps_framerate", "profile"),
         reason="the encoder of the board",
     ),
     CameraName(
@@ -201,6 +226,49 @@ PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
         parameters=("stream", "request"),
         is_overridden=True,
         reason="our own encoder takes the pictures here",
+    ),
+    CameraName(
+        module=_ENCODER,
+        path="Encoder._start",
+        parameters=(),
+        is_overridden=True,
+        reason="our own encoder begins",
+    ),
+    CameraName(
+        module=_ENCODER,
+        path="Encoder._stop",
+        parameters=(),
+        is_overridden=True,
+        reason="our own encoder ends",
+    ),
+    CameraName(
+        module=_ENCODER,
+        path="Encoder.stop",
+        parameters=(),
+        reason="tidies up what an encoder leaves that could not start",
+    ),
+    CameraName(
+        module=_ENCODER,
+        path="Encoder.stride",
+        reason="how long a row is in memory",
+    ),
+    CameraName(
+        module=_IMX708,
+        path="IMX708.__init__",
+        parameters=("camera_num",),
+        reason="the sensor of the camera module 3, itself",
+    ),
+    CameraName(
+        module=_IMX708,
+        path="IMX708.set_sensor_hdr_mode",
+        parameters=("enable",),
+        reason="HDR that the sensor makes",
+    ),
+    CameraName(
+        module=_OUTPUT,
+        path="Output.__init__",
+        parameters=(),
+        reason="our own output",
     ),
     CameraName(
         module=_OUTPUT,

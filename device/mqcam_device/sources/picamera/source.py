@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from mqcam.errors import MqcamError, SourceError
 
 from mqcam_device.media import MAIN, SourceState
+from mqcam_device.sources.delivery import Delivery
 from mqcam_device.sources.picamera.camera import Camera
 from mqcam_device.sources.picamera.encoder import Ties
 from mqcam_device.sources.picamera.library import load
@@ -60,7 +61,7 @@ class PicameraSource:
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Open the camera and see a picture of it; raises SourceError."""
-        self._sink, self._on_state = sink, on_state
+        self._delivery, self._on_state = Delivery(sink, on_state), on_state
         self._worker.start()
         info = self._worker.call(self._open, _OPEN_S, what="opening the camera")
         if self._camera is not None and self._camera.notes:
@@ -185,9 +186,9 @@ class PicameraSource:
 
     def _deliver(self, unit: AccessUnit) -> None:
         """Hand a unit on; what a sink does wrong must not reach picamera2's threads."""
-        with self._delivering, contextlib.suppress(Exception):
+        with self._delivering:
             if not self._is_over:
-                self._sink(unit)
+                self._delivery.hand_over(unit, None)
 
     def _look_for_hang(self) -> None:
         busy_s = self._worker.busy_s

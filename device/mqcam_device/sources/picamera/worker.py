@@ -22,6 +22,8 @@ T = TypeVar("T")
 _MAX_CALLS: Final = 8
 """Calls that wait at the same time; more are refused."""
 
+_ENDING: Final = "the camera is being stopped"
+
 
 class Worker:
     """Does posted work in order, and calls that somebody waits for before it.
@@ -67,6 +69,8 @@ class Worker:
         """Do something and return its result; raises what it raises, SourceError if it hangs."""
         future: Future[T] = Future()
         with self._changed:
+            if self._last is not None:
+                raise SourceError("picamera", _ENDING)
             if len(self._calls) >= _MAX_CALLS:
                 raise SourceError("picamera", f"too much is asked of the camera at once: {what}")
             self._calls.append((future, work))
@@ -88,7 +92,7 @@ class Worker:
             self._changed.notify()
         for future, _ in dropped:
             if future.set_running_or_notify_cancel():
-                future.set_exception(SourceError("picamera", "the camera is being stopped"))
+                future.set_exception(SourceError("picamera", _ENDING))
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
