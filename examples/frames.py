@@ -12,14 +12,15 @@ import importlib.util
 import sys
 
 from mqcam.ice import IceSettings
-from mqcam_viewer import connect
+from mqcam_viewer import connect, upright
 
 
 async def main(camera: str, credentials: str, count: int, *, is_loopback: bool) -> None:
     """Print the mean brightness of ``count`` pictures."""
     async with connect(camera, credentials, ice=IceSettings(loopback=is_loopback)) as stream:
         async for frame in stream:
-            image = frame.picture.to_ndarray(format="bgr24")  # height x width x 3, for cv2
+            picture = upright(frame.picture, frame.rotation)
+            image = picture.to_ndarray(format="bgr24")  # height x width x 3, for cv2
             age = "?" if frame.latency_ms is None else f"{frame.latency_ms:.0f}"
             print(f"{image.shape}  mean {image.mean():.1f}  {age} ms old")
             count -= 1

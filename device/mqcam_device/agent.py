@@ -116,6 +116,7 @@ class Agent:
             height=info.height if info else None,
             fps_min=info.fps_min if info else None,
             fps_max=info.fps_max if info else None,
+            rotation=info.rotation if info else 0,
             text=text,
         )
         encoder = info.encoder if info else None

@@ -60,6 +60,8 @@ class Distribution:
         self._report_clock = SteadyClock()
         self._pulse = Pulse(clock=time.monotonic, call_later=call_later)
         self._is_refusal_told = False
+        self.rotation = 0
+        """How far viewers turn the pictures clockwise, in degrees: what the source said last."""
 
     def make_egress(self, key: Hashable, connection: Connection) -> MediaEgress:
         """Make the way out to a viewer whom the hub expects, on a connection that stands."""
@@ -83,6 +85,7 @@ class Distribution:
             report_clock=self._report_clock,
             path=path,
             bitrate_bps=lambda: self._director.bitrate_bps(key),
+            rotation=lambda: self.rotation,
             on_keyframe_wanted=lambda round_trip_s: self._hub.request_keyframe(
                 key, round_trip_s=round_trip_s
             ),
@@ -104,7 +107,8 @@ class Distribution:
         return self._director.main_bitrate_bps
 
     def note_source(self, info: StreamInfo) -> None:
-        """Note which layers the source has."""
+        """Note which layers the source has, and what it leaves viewers to turn."""
+        self.rotation = info.rotation
         self._director.note_layers([each.name for each in info.layers])
 
     def demote(self, key: Hashable) -> None:

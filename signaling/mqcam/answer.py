@@ -15,6 +15,7 @@ from mqcam.sdp import (
     DATA_FORMAT,
     DISCARD_PORT,
     MID_URI,
+    ORIENTATION_URI,
     PLAYOUT_DELAY_URI,
     RTP_PROFILE,
     TRANSPORT_WIDE_CC_URI,
@@ -52,6 +53,7 @@ ANSWERED_EXTENSIONS: Final = (
     ABS_SEND_TIME_URI,
     TRANSPORT_WIDE_CC_URI,
     PLAYOUT_DELAY_URI,
+    ORIENTATION_URI,
 )
 # Constrained Baseline first; plain Baseline is what Chromium lists as 42001f.
 PROFILES: Final = ("42e0", "4200")

@@ -32,6 +32,8 @@ class VideoUnit:
 
     ``ticks`` is the RTP timestamp (90 kHz) carried on beyond 32 bits. ``keyframe`` means an IDR
     picture with SPS and PPS in front. ``arrived_at`` is that of the packet that completed it.
+    ``rotation`` is how far to turn the picture clockwise for it to stand upright: 0, 90, 180 or
+    270 degrees.
     """
 
     data: bytes
@@ -39,6 +41,7 @@ class VideoUnit:
     ticks: int
     keyframe: bool
     arrived_at: float
+    rotation: int = 0
 
 
 class Depacketiser:
@@ -70,6 +73,7 @@ class Depacketiser:
         self._last_timestamp: int | None = None
         self._last_ticks = 0
         self._incomplete_timestamp: int | None = None
+        self._rotation = 0
 
     @property
     def needs_keyframe(self) -> bool:
@@ -155,6 +159,8 @@ class Depacketiser:
         if not data:
             return
         timestamp = parts[0].timestamp
+        if parts[-1].rotation is not None:  # else that of the picture before (TS 26.114, 7.4.5)
+            self._rotation = parts[-1].rotation
         if not (self._is_open or is_keyframe):
             self.counts.units_undecodable += timestamp != self._incomplete_timestamp
             return
@@ -167,6 +173,7 @@ class Depacketiser:
                 ticks=self._ticks(timestamp),
                 keyframe=is_keyframe,
                 arrived_at=max(part.arrived_at for part in parts),
+                rotation=self._rotation,
             )
         )
 

@@ -28,11 +28,15 @@ _TYPE_MASK: Final = 0x1F
 _FU_START: Final = 0x80
 _FU_END: Final = 0x40
 _FU_HEADER_BYTES: Final = 2
+_QUARTER_TURNS: Final = 0x03
 
 
 @dataclass(slots=True)
 class RtpPacket:
-    """The fields of an RTP packet that reassembly needs; ``arrived_at`` is the receiver's."""
+    """The fields of an RTP packet that reassembly needs; ``arrived_at`` is the receiver's.
+
+    ``rotation`` is what the packet says of its picture, where the receiver looked for that.
+    """
 
     payload_type: int
     marker: bool
@@ -41,6 +45,7 @@ class RtpPacket:
     ssrc: int
     payload: bytes
     arrived_at: float = 0.0
+    rotation: int | None = None
 
 
 def read_packet(packet: bytes, arrived_at: float = 0.0) -> RtpPacket | None:
@@ -73,6 +78,17 @@ def read_extension(packet: bytes, identifier: int) -> bytes | None:
             return packet[at + 1 : at + 1 + length]
         at += 1 + length
     return None
+
+
+def read_rotation(packet: bytes, identifier: int) -> int | None:
+    """Return how far to turn the packet's picture clockwise: 0, 90, 180 or 270 degrees.
+
+    The bits R1 and R0 of 3GPP TS 26.114 section 7.4.5 say it; which camera it is (C) and whether
+    it is mirrored (F) is not looked at, as in browsers. None if the packet does not say it. The
+    packet is one that ``read_packet`` took.
+    """
+    orientation = read_extension(packet, identifier)
+    return None if orientation is None else (orientation[0] & _QUARTER_TURNS) * 90
 
 
 def is_keyframe_begin(payload: bytes) -> bool:

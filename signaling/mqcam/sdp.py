@@ -38,6 +38,7 @@ TRANSPORT_WIDE_CC_URI: Final = (
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 )
 PLAYOUT_DELAY_URI: Final = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+ORIENTATION_URI: Final = "urn:3gpp:video-orientation"
 
 UFRAG: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
 PASSWORD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")

@@ -56,6 +56,30 @@ async def test_both_ends_carry_h264_over_the_connection() -> None:
         await ingress.stop()
 
 
+async def test_a_picture_brings_along_how_to_turn_it() -> None:
+    """The camera is turned after each; whoever shows them and whoever keeps them hears of it."""
+    turns = [90, 180, 270, 0, 90]
+    async with sides() as (viewer, camera):
+        await negotiate(viewer.connection, camera.connection)
+        frames: asyncio.Queue[Frame] = asyncio.Queue()
+        kept: list[int] = []
+        ingress = Ingress(
+            viewer.connection,
+            on_frame=frames.put_nowait,
+            on_unit=lambda unit, _captured_ns: kept.append(unit.rotation),
+        )
+        await ingress.start()
+        await connect_both(viewer.connection, camera.connection)
+        ahead = iter(turns)
+        async with sending(camera.connection, rotation=lambda: next(ahead)) as egress:
+            await send_pictures(egress, encode_pictures(len(turns)))
+            shown = [await asyncio.wait_for(frames.get(), EVENT_TIMEOUT_S) for _ in turns]
+        await ingress.stop()
+
+    assert [frame.rotation for frame in shown] == kept == turns
+    assert [(frame.width, frame.height) for frame in shown[:2]] == [(240, 320), (320, 240)]
+
+
 async def test_a_key_frame_request_reaches_the_camera() -> None:
     async with sides() as (viewer, camera):
         await negotiate(viewer.connection, camera.connection)

@@ -32,6 +32,9 @@ POLL_S = 0.02
 SMALL = "video: {size: 640x360, fps: 30, bitrate_bps: 800000}\n"
 """Settings of a picture big enough for its marker, small enough for many viewers on two cores."""
 
+ASKEW = "video: {size: 640x360, fps: 30, bitrate_bps: 800000, rotation: 90}\n"
+"""The same of a camera whose picture viewers turn."""
+
 
 WITH_CLOCK = (
     "import sys; from mqcam_device import wallclock; "

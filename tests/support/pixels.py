@@ -30,3 +30,10 @@ def picture(
     """Return a picture as the engine leaves it for the screen."""
     frame = Frame(picture=flat(width, height, colour), rtp_timestamp=0, decoded_at=decoded_at)
     return Converter().convert(frame)
+
+
+def askew(frame: av.VideoFrame, rotation: int) -> Picture:
+    """Return a picture for the screen that is still to be turned, clockwise in degrees."""
+    return Converter().convert(
+        Frame(picture=frame, rtp_timestamp=0, decoded_at=0.0, rotation=rotation)
+    )

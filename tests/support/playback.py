@@ -25,6 +25,11 @@ class Playback:
     duration_s: float
     complaints: list[str]
 
+    @property
+    def rotation(self) -> int:
+        """Return how far a player turns the pictures clockwise, in degrees."""
+        return -self.pictures[0].rotation % 360
+
 
 def play(path: Path) -> Playback:
     """Demultiplex and decode a whole file."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mqcam.sdp import (
     ABS_SEND_TIME_URI,
     MID_URI,
+    ORIENTATION_URI,
     PLAYOUT_DELAY_URI,
     TRANSPORT_WIDE_CC_URI,
     VideoParameters,
@@ -36,6 +37,7 @@ ALL_EXTENSIONS = {
     ABS_SEND_TIME_URI: 2,
     TRANSPORT_WIDE_CC_URI: 3,
     PLAYOUT_DELAY_URI: 4,
+    ORIENTATION_URI: 5,
 }
 SSRC, RTX_SSRC = 0x1111_1111, 0x2222_2222
 FRAME_NS = 33_333_333
@@ -105,7 +107,9 @@ class Wire:
 
 @contextlib.asynccontextmanager
 async def sending(
-    camera: Connection, on_keyframe_wanted: Callable[[float], None] = lambda _: None
+    camera: Connection,
+    on_keyframe_wanted: Callable[[float], None] = lambda _: None,
+    rotation: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[MediaEgress]:
     """Run a camera's way out on a connection that stands."""
     egress = MediaEgress(
@@ -116,6 +120,7 @@ async def sending(
         report_clock=SteadyClock(),
         path=PathRate(start_bps=1_000_000, ceiling_bps=4_000_000, now=0.0),
         bitrate_bps=lambda: 1_000_000,
+        rotation=rotation,
         on_keyframe_wanted=on_keyframe_wanted,
     )
     egress.start()

@@ -83,7 +83,13 @@ WANTS = (
 CAPTURES = (
     CaptureState(),
     CaptureState(
-        state="running", width=1280, height=720, fps_min=4.5, fps_max=30.0, text="a dark room"
+        state="running",
+        width=1280,
+        height=720,
+        fps_min=4.5,
+        fps_max=30.0,
+        rotation=270,
+        text="a dark room",
     ),
 )
 MEDIA_CLOCK = MediaClock(rtp_timestamp=2**32 - 1, captured_us=1_234_567)

@@ -24,7 +24,9 @@ SAMPLE_DEPENDS: Final = 0x0101_0000
 EXTENDS_BYTES: Final = 20
 """The place for the duration, which is known only at the end: empty until then."""
 
-_MATRIX: Final = struct.pack("!9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000)
+_MATRIX: Final = struct.Struct("!9i")
+_ONE: Final = 0x1_0000
+_ONE_OF_30_BITS: Final = 0x4000_0000
 _HIGH_PROFILES: Final = frozenset({100, 110, 122, 144})
 _LENGTH_OF_LENGTH_4: Final = 0xFF
 _ONE_SPS: Final = 0xE1
@@ -55,10 +57,11 @@ class FragmentStart:
     offset: int
 
 
-def header(sets: ParameterSets, *, created_unix_s: int) -> tuple[bytes, int]:
+def header(sets: ParameterSets, *, created_unix_s: int, rotation: int = 0) -> tuple[bytes, int]:
     """Return what a file begins with, and where in it the duration's place is.
 
-    Raises SourceError when the SPS is damaged.
+    Players turn its pictures clockwise by ``rotation``: 0, 90, 180 or 270 degrees. Raises
+    SourceError when the SPS is damaged.
     """
     created = (created_unix_s + MAC_EPOCH_S) & 0xFFFF_FFFF
     size = parse_sps(sets.sps)
@@ -67,7 +70,7 @@ def header(sets: ParameterSets, *, created_unix_s: int) -> tuple[bytes, int]:
         b"mvhd",
         struct.pack("!IIII", created, created, TIMESCALE, 0),
         struct.pack("!IHH8x", 0x10000, 0x100, 0),
-        _MATRIX,
+        matrix(0, size.width, size.height),
         struct.pack("!24xI", TRACK + 1),
     )
     extends = _box(
@@ -75,9 +78,24 @@ def header(sets: ParameterSets, *, created_unix_s: int) -> tuple[bytes, int]:
         _box(b"free", bytes(EXTENDS_BYTES - 8)),
         _full(b"trex", struct.pack("!IIIII", TRACK, 1, 0, 0, SAMPLE_DEPENDS)),
     )
-    track = _track(sets, created, size.width, size.height)
+    track = _track(sets, created, size.width, size.height, rotation)
     head = file_type + _box(b"moov", movie, track, extends)
     return head, head.rindex(b"mvex") + 4
+
+
+def matrix(rotation: int, width: int, height: int) -> bytes:
+    """Return how a picture of this size is turned clockwise (ISO/IEC 14496-12 section 6.2.2).
+
+    What is turned lies with its upper left corner at the origin again.
+    """
+    (a, b, c, d), (x, y) = {
+        90: ((0, 1, -1, 0), (height, 0)),
+        180: ((-1, 0, 0, -1), (width, height)),
+        270: ((0, -1, 1, 0), (0, width)),
+    }.get(rotation, ((1, 0, 0, 1), (0, 0)))
+    return _MATRIX.pack(
+        *(a * _ONE, b * _ONE, 0), *(c * _ONE, d * _ONE, 0), *(x * _ONE, y * _ONE, _ONE_OF_30_BITS)
+    )
 
 
 def duration(ticks: int) -> bytes:
@@ -119,12 +137,12 @@ def index(starts: Sequence[FragmentStart]) -> bytes:
     return _box(b"mfra", entries, _full(b"mfro", struct.pack("!I", size)))
 
 
-def _track(sets: ParameterSets, created: int, width: int, height: int) -> bytes:
+def _track(sets: ParameterSets, created: int, width: int, height: int, rotation: int) -> bytes:
     header_box = _full(
         b"tkhd",
         struct.pack("!IIIII8x", created, created, TRACK, 0, 0),
         struct.pack("!hhhH", 0, 0, 0, 0),
-        _MATRIX,
+        matrix(rotation, width, height),
         struct.pack("!II", width << 16, height << 16),
         flags=3,  # enabled, part of the movie
     )

@@ -92,7 +92,7 @@ def describe(name: str, status: Status | None) -> str:
     if status is None:
         return f"{name:24} offline"
     capture = status.capture
-    size = f"{capture.width}x{capture.height}" if capture.width else ""
+    size = "{}x{}".format(*capture.upright_size) if capture.upright_size else ""
     fps = f"{capture.fps_max:g} fps" if capture.fps_max else ""
     return f"{name:24} {status.state:10} {size:10} {fps:8} {capture.text}".rstrip()
 
@@ -102,11 +102,12 @@ def as_json(status: Status | None) -> dict[str, object]:
     if status is None:
         return {"state": "offline"}
     capture = status.capture
+    width, height = capture.upright_size or (None, None)
     return {
         "state": status.state,
         "source": capture.state,
-        "width": capture.width,
-        "height": capture.height,
+        "width": width,
+        "height": height,
         "fps": capture.fps_max,
     }
 
@@ -198,7 +199,9 @@ async def probe_camera(options: argparse.Namespace) -> int:
         return exits.FAILURE
     print_report(probe.report, is_json=options.json)
     if options.snapshot is not None and probe.last is not None:
-        options.snapshot.write_bytes(encode(probe.last.picture, options.snapshot))
+        last = probe.last
+        encoded = encode(last.picture, options.snapshot, rotation=last.rotation)
+        options.snapshot.write_bytes(encoded)
     if probe.report.frames == 0:
         why = no_picture(client.known().get(options.camera))
         print(f"mqcam-viewer: {why}", file=sys.stderr)

@@ -43,9 +43,13 @@ RTP_TIME_BASE: Final = Fraction(1, 90_000)
 
 @dataclass(slots=True, kw_only=True)
 class Decoded:
-    """One decoded picture; ``ticks`` is its RTP timestamp beyond 32 bits, times are monotonic."""
+    """One decoded picture; ``ticks`` is its RTP timestamp beyond 32 bits, times are monotonic.
+
+    ``rotation`` is how far to turn it clockwise, in degrees.
+    """
 
     picture: av.VideoFrame
+    rotation: int
     ticks: int
     arrived_at: float
     decoded_at: float
@@ -191,6 +195,7 @@ class Decoder:
                 self._on_picture,
                 Decoded(
                     picture=picture,
+                    rotation=unit.rotation,
                     ticks=unit.ticks if picture.pts is None else picture.pts,
                     arrived_at=unit.arrived_at,
                     decoded_at=decoded_at,

@@ -21,25 +21,28 @@ MAX_WAITING = 4
 class Frame:
     """One decoded picture.
 
-    ``picture`` is PyAV's frame: ``picture.to_ndarray(format="bgr24")`` gives OpenCV's array.
-    Times are seconds of this process' monotonic clock; ``captured_at`` is None until the clocks
-    of camera and viewer have been compared.
+    ``picture`` is PyAV's frame as the camera encoded it, and ``rotation`` how many degrees it is
+    to be turned clockwise for it to stand upright: 0, 90, 180 or 270. ``upright(frame.picture,
+    frame.rotation).to_ndarray(format="bgr24")`` gives OpenCV's array. Times are seconds of this
+    process' monotonic clock; ``captured_at`` is None until the clocks of camera and viewer have
+    been compared.
     """
 
     picture: av.VideoFrame
     rtp_timestamp: int
     decoded_at: float
     captured_at: float | None = None
+    rotation: int = 0
 
     @property
     def width(self) -> int:
-        """Return the width in pixels."""
-        return self.picture.width
+        """Return the width of the upright picture in pixels."""
+        return self.picture.height if self.rotation % 180 else self.picture.width
 
     @property
     def height(self) -> int:
-        """Return the height in pixels."""
-        return self.picture.height
+        """Return the height of the upright picture in pixels."""
+        return self.picture.width if self.rotation % 180 else self.picture.height
 
     @property
     def latency_ms(self) -> float | None:

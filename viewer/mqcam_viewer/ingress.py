@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam.depacketiser import Depacketiser
 from mqcam.ordering import PATIENCE_S
-from mqcam.payload import read_packet
+from mqcam.payload import read_packet, read_rotation
 from mqcam.rtcp import RTP_MASK
-from mqcam.sdp import RTP_CLOCK_HZ
+from mqcam.sdp import ORIENTATION_URI, RTP_CLOCK_HZ
 
 from mqcam_viewer.decoder import Decoder, DecoderCounts
 from mqcam_viewer.frames import Frame
@@ -106,6 +106,7 @@ class Ingress:
             rtx_ssrc=video.remote_rtx_ssrc,
             patience_s=PATIENCE_S if is_decoding else KEEPING_PATIENCE_S,
         )
+        self._orientation_id = video.extensions.get(ORIENTATION_URI)
         self._reporting = Reporting(
             connection.media, video, on_round_trip=self._set_round_trip, on_end=on_end
         )
@@ -176,6 +177,8 @@ class Ingress:
         if packet is None:
             self.counts.malformed += 1
             return
+        if packet.marker and self._orientation_id is not None:  # the last one says it for all
+            packet.rotation = read_rotation(data, self._orientation_id)
         self._reporting.see_rtp(data, packet)
         self._hand_on(self._depacketiser.take(packet))
         self._look_after(arrived_at)
@@ -258,6 +261,7 @@ class Ingress:
         captured_ns = self._reporting.clock.captured_ns(decoded.ticks & RTP_MASK)
         frame = Frame(
             picture=decoded.picture,
+            rotation=decoded.rotation,
             rtp_timestamp=decoded.ticks & RTP_MASK,
             decoded_at=decoded.decoded_at,
             captured_at=None if captured_ns is None else captured_ns / 1e9,

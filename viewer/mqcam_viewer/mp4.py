@@ -34,11 +34,15 @@ class Mp4File:
     """Write pictures of one stream; the file must not exist yet.
 
     A fragment begins with each keyframe, and after a second. The first picture is a keyframe.
+    Players turn its pictures clockwise by ``rotation`` degrees.
     """
 
-    def __init__(self, path: Path, sets: ParameterSets, *, created_unix_s: int) -> None:
+    def __init__(
+        self, path: Path, sets: ParameterSets, *, created_unix_s: int, rotation: int = 0
+    ) -> None:
         self.path = path
         self.sets = sets
+        self.rotation = rotation
         self.frames = 0
         self._begin_ticks: int | None = None
         self._end_ticks = 0
@@ -46,7 +50,7 @@ class Mp4File:
         self._samples: list[Sample] = []
         self._fragments = 0
         self._starts: list[FragmentStart] = []
-        head, self._duration_at = header(sets, created_unix_s=created_unix_s)
+        head, self._duration_at = header(sets, created_unix_s=created_unix_s, rotation=rotation)
         self._good_bytes = 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o644)

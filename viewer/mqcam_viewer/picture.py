@@ -1,4 +1,4 @@
-"""Turn one decoded picture into the bytes of a JPEG or PNG file.
+"""One decoded picture, turned upright, as the bytes of a JPEG or PNG file.
 
 It must not know streams: any PyAV picture will do.
 """
@@ -10,6 +10,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import av
+from av.filter import Graph
+from av.video.reformatter import ColorRange
 from mqcam.errors import RecordingFailed, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +30,13 @@ JPEG_COLOURS: Final = "ITU601"
 FINEST, COARSEST = 2, 31
 """The range of JPEG's quantiser in FFmpeg."""
 
+TURNS: Final[dict[int, tuple[tuple[str, str], ...]]] = {
+    90: (("transpose", "clock"),),
+    180: (("hflip", ""), ("vflip", "")),
+    270: (("transpose", "cclock"),),
+}
+"""FFmpeg's filters for each turn, clockwise in degrees."""
+
 
 def check_target(path: Path) -> None:
     """Judge a file's name before anything is done for it; raises UsageError, RecordingFailed."""
@@ -41,8 +50,38 @@ def check_target(path: Path) -> None:
         raise RecordingFailed(str(path), "may not be written by this user")
 
 
-def encode(picture: av.VideoFrame, path: Path, *, quality: int = QUALITY) -> bytes:
-    """Encode a picture as the ending of a file's name says: PNG, else JPEG."""
+def upright(picture: av.VideoFrame, rotation: int) -> av.VideoFrame:
+    """Return a picture turned clockwise by 0, 90, 180 or 270 degrees, without loss."""
+    turns = TURNS.get(rotation)
+    if turns is None:
+        return picture
+    is_full = picture.color_range == ColorRange.JPEG
+    graph = Graph()
+    if hasattr(graph, "threads"):  # not in PyAV 14
+        graph.threads = 1
+    source = graph.add(
+        "buffer",
+        f"video_size={picture.width}x{picture.height}:pix_fmt={picture.format.name}"
+        f":time_base=1/90000:range={'pc' if is_full else 'unspecified'}",
+    )
+    steps = [source, *(graph.add(*turn) for turn in turns), graph.add("buffersink")]
+    graph.link_nodes(*steps).configure()
+    steps[0].push(picture)
+    turned = steps[-1].pull()
+    if not isinstance(turned, av.VideoFrame):
+        raise TypeError("FFmpeg's filters give no picture")
+    turned.colorspace, turned.color_range = picture.colorspace, picture.color_range
+    return turned
+
+
+def encode(
+    picture: av.VideoFrame, path: Path, *, rotation: int = 0, quality: int = QUALITY
+) -> bytes:
+    """Encode a picture as the ending of a file's name says: PNG, else JPEG.
+
+    ``rotation`` turns it clockwise first.
+    """
+    picture = upright(picture, rotation)
     return png(picture) if path.suffix.lower() == ".png" else jpeg(picture, quality=quality)
 
 

@@ -71,7 +71,8 @@ class Recording:
     """Write one camera's pictures onto a shelf.
 
     A new file begins after ``segment_s``, with the next keyframe, and when the parameter sets
-    change. Files that ended more than ``keep_s`` ago are deleted when one begins.
+    change, or how far the pictures are to be turned. Files that ended more than ``keep_s`` ago are
+    deleted when one begins.
     """
 
     def __init__(
@@ -119,8 +120,8 @@ class Recording:
         sets = parameter_sets(nals) if received.unit.keyframe else None
         ticks = self._timeline.place(received)
         with self._failure_explained():
-            if sets is not None and self._is_new_file_due(sets, ticks):
-                self._begin_file(sets)
+            if sets is not None and self._is_new_file_due(sets, received.unit.rotation, ticks):
+                self._begin_file(sets, received.unit.rotation)
             if self._file is not None:
                 self._note_gap(ticks)
                 self._file.add(Sample(sample_data(nals), ticks, received.unit.keyframe))
@@ -137,20 +138,21 @@ class Recording:
             with self._failure_explained():
                 self._close_file()
 
-    def _is_new_file_due(self, sets: ParameterSets, ticks: int) -> bool:
-        if self._file is None or self._file.sets != sets:
+    def _is_new_file_due(self, sets: ParameterSets, rotation: int, ticks: int) -> bool:
+        file = self._file
+        if file is None or (file.sets, file.rotation) != (sets, rotation):
             return True
-        length_s = self._file.seconds_at(ticks)
+        length_s = file.seconds_at(ticks)
         return self._segment_s is not None and length_s >= self._segment_s
 
-    def _begin_file(self, sets: ParameterSets) -> None:
+    def _begin_file(self, sets: ParameterSets, rotation: int) -> None:
         self._close_file()
         now = self._unix_time()
         if self._keep_s is not None:
             self.deleted += self._shelf.delete_older(now - self._keep_s)
         for attempt, path in enumerate(self._shelf.names(now)):
             try:
-                self._file = Mp4File(path, sets, created_unix_s=int(now))
+                self._file = Mp4File(path, sets, created_unix_s=int(now), rotation=rotation)
             except FileExistsError:
                 # A file that the user named himself is never another one, at first.
                 is_his_choice = not self._shelf.is_folder and self.files == 0

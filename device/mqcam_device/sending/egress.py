@@ -80,8 +80,9 @@ class PathJudge(Protocol):
 class MediaEgress:
     """Send units to one viewer; all viewers share ``parcels``, ``scratch`` and both clocks.
 
-    ``bitrate_bps`` tells what its pictures are encoded for, ``on_keyframe_wanted`` gets the round
-    trip in seconds, ``on_runs_refused`` why the way takes single packets only.
+    ``bitrate_bps`` tells what its pictures are encoded for, ``rotation`` how far a viewer turns
+    them clockwise, in degrees; ``on_keyframe_wanted`` gets the round trip in seconds,
+    ``on_runs_refused`` why the way takes single packets only.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class MediaEgress:
         report_clock: SteadyClock,
         path: PathJudge,
         bitrate_bps: Callable[[], int],
+        rotation: Callable[[], int] = lambda: 0,
         on_keyframe_wanted: Callable[[float], None],
         on_runs_refused: Callable[[OSError], None] = lambda _error: None,
         on_stopped: Callable[[], None] = lambda: None,
@@ -105,6 +107,7 @@ class MediaEgress:
         self._parcels = parcels
         self._path = path
         self._bitrate_bps = bitrate_bps
+        self._rotation = rotation
         self._ask_for_keyframe = on_keyframe_wanted
         self._on_stopped = on_stopped
         self._lossy_until = 0.0
@@ -160,6 +163,7 @@ class MediaEgress:
         if route is None:
             return self._give_up()
         self._stream.use(route)
+        self._stream.turn(self._rotation())
         self._needs_keyframe = False
         now_ns = time.monotonic_ns()
         now = now_ns / 1e9

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mqcam.sdp import (
     ABS_SEND_TIME_URI,
     MID_URI,
+    ORIENTATION_URI,
     PLAYOUT_DELAY_URI,
     TRANSPORT_WIDE_CC_URI,
 )
@@ -34,6 +35,7 @@ EXTENSIONS_AT: Final = HEADER_BYTES
 MARKER: Final = 0x80
 SEND_TIME_MASK: Final = 0xFF_FFFF
 PLAYOUT_STEP_MS: Final = 10
+QUARTER_TURN_DEGREES: Final = 90
 
 _FIXED: Final = struct.Struct("!BBHII")
 _PROFILE: Final = struct.Struct("!HH")
@@ -84,16 +86,20 @@ def make_layout(
     tag_bytes: int,
     prefix_bytes: int = 0,
     playout_ms: tuple[int, int] = (0, 0),
+    rotation: int = 0,
 ) -> Layout:
     """Lay out the packets of a viewer: one form for all of them, which GSO needs.
 
-    ``playout_ms`` is the least and the most that the viewer may hold a picture back.
+    ``playout_ms`` is the least and the most that the viewer may hold a picture back, ``rotation``
+    how far it turns each clockwise: 0, 90, 180 or 270 degrees (3GPP TS 26.114 section 7.4.5).
+    What may be left out for want of room comes last.
     """
     least, most = (each // PLAYOUT_STEP_MS for each in playout_ms)
     wanted: Sequence[tuple[str, bytes]] = (
         (TRANSPORT_WIDE_CC_URI, bytes(2)),
         (ABS_SEND_TIME_URI, bytes(3)),
         (PLAYOUT_DELAY_URI, (least << 12 | most).to_bytes(3)),
+        (ORIENTATION_URI, bytes((rotation // QUARTER_TURN_DEGREES,))),
         (MID_URI, video.mid.encode()),
     )
     block, places = _write_extensions(wanted, video.extensions)

@@ -84,6 +84,7 @@ class Stream:
         self._on_run = on_run
         self._route: Route | None = None
         self._playout_ms = (0, 0)
+        self._rotation = 0
         self._layout = make_layout(video, tag_bytes=sealer.tag_bytes)
         self.ledger = Ledger(random_number(FIRST_SEQUENCE_BITS))
         self._repeat_sequence = random_number(FIRST_SEQUENCE_BITS)
@@ -104,6 +105,12 @@ class Stream:
         """Tell the viewer how long it may hold pictures back, in ms, least and most."""
         if playout_ms != self._playout_ms:
             self._playout_ms = playout_ms
+            self._lay_out_again()
+
+    def turn(self, rotation: int) -> None:
+        """Tell the viewer how far to turn pictures clockwise, in degrees."""
+        if rotation != self._rotation:
+            self._rotation = rotation
             self._lay_out_again()
 
     def pieces(self, parcel: Parcel, at_ns: int, limit: int) -> list[Piece]:
@@ -163,6 +170,7 @@ class Stream:
             tag_bytes=self._sealer.tag_bytes,
             prefix_bytes=self._route.prefix_bytes if self._route else 0,
             playout_ms=self._playout_ms,
+            rotation=self._rotation,
         )
 
     def _timestamp(self, parcel: Parcel) -> int:

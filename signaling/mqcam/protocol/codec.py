@@ -23,6 +23,7 @@ from mqcam.protocol.messages import (
     ICE_SERVERS_MAX,
     ICE_URLS_MAX,
     RIGHTS_MAX,
+    ROTATIONS,
     TEXT_MAX_CHARS,
     UFRAG_MAX_CHARS,
     VERSION,
@@ -129,6 +130,7 @@ def _write_status(message: Status) -> dict[str, object]:
             height=capture.height,
             fps_min=capture.fps_min,
             fps_max=capture.fps_max,
+            rotation=capture.rotation or None,
             text=clean_text(capture.text) or None,
         ),
         "clock": {"synchronised": message.clock.synchronised},
@@ -160,6 +162,7 @@ def _read_capture(fields: Fields) -> CaptureState:
         height=fields.optional_integer("height", low=1, high=_SIDE_MAX_PX),
         fps_min=fields.optional_number("fps_min", low=0.0, high=_FPS_MAX),
         fps_max=fields.optional_number("fps_max", low=0.0, high=_FPS_MAX),
+        rotation=fields.one_of("rotation", ROTATIONS, default=0),
         text=clean_text(fields.text("text", limit=TEXT_MAX_CHARS, default="")),
     )
 

@@ -67,6 +67,13 @@ class Fields:
             raise self._wrong(name, f"an integer from {low} to {high}")
         return value
 
+    def one_of(self, name: str, choices: tuple[int, ...], *, default: int) -> int:
+        """Return one of some integers, in rising order."""
+        value = self.integer(name, low=choices[0], high=choices[-1], default=default)
+        if value not in choices:
+            raise self._wrong(name, f"one of {', '.join(map(str, choices))}")
+        return value
+
     def optional_integer(self, name: str, *, low: int, high: int) -> int | None:
         """Return an integer from ``low`` to ``high``, or None if the field is absent."""
         if self._values.get(name) is None:

@@ -30,13 +30,17 @@ ICE_SERVERS_MAX = 8
 ICE_URLS_MAX = 8
 CAPABILITIES_MAX = 32
 RIGHTS_MAX = 16
+ROTATIONS = (0, 90, 180, 270)
+"""Quarter turns, clockwise, in degrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureState:
     """Say how the camera's capture is doing; an unknown size or rate is None.
 
-    ``state`` is stopped, starting, running, stalled, failed, or a later word.
+    ``state`` is stopped, starting, running, stalled, failed, or a later word. ``width`` and
+    ``height`` are those of the encoded picture, ``rotation`` is how far a viewer turns it
+    clockwise for it to stand upright: one of ROTATIONS, in degrees.
     """
 
     state: str = "stopped"
@@ -44,7 +48,16 @@ class CaptureState:
     height: int | None = None
     fps_min: float | None = None
     fps_max: float | None = None
+    rotation: int = 0
     text: str = ""
+
+    @property
+    def upright_size(self) -> tuple[int, int] | None:
+        """Return width and height as a person sees them, None while they are not known."""
+        if self.width is None or self.height is None:
+            return None
+        is_on_its_side = self.rotation % 180 != 0
+        return (self.height, self.width) if is_on_its_side else (self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

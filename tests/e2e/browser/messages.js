@@ -29,6 +29,10 @@ export const integer = (low, high, fallback) => ({ fallback, read(value) {
   return Number.isSafeInteger(value) && value >= low && value <= high ? value : refuse("no integer in range");
 } });
 
+const choice = (choices, fallback) => ({ fallback, read(value) {
+  return choices.includes(value) ? value : refuse("none of the choices");
+} });
+
 const number = (low, high, fallback) => ({ fallback, read(value) {
   return typeof value === "number" && value >= low && value <= high ? value : refuse("no number in range");
 } });
@@ -57,7 +61,8 @@ const SIDE = integer(1, 16_384, null);
 
 const CAPTURE = {
   state: matching(WORD), width: SIDE, height: SIDE,
-  fps_min: number(0, 1000, null), fps_max: number(0, 1000, null), text: prose,
+  fps_min: number(0, 1000, null), fps_max: number(0, 1000, null),
+  rotation: choice([0, 90, 180, 270], null), text: prose,
 };
 const WANT = {
   width: SIDE, height: SIDE, fps: number(0, 1000, null),

@@ -59,6 +59,12 @@ window.measure = async (duration_s) => {
   return { ...after, ...Object.fromEntries(counted.map((name) => [name, after[name] - before[name]])) };
 };
 
+/** Return width and height of what is shown; the statistics say those of what is decoded. */
+window.size = async () => {
+  await window.firstFrame;
+  return [video.videoWidth, video.videoHeight];
+};
+
 /** Return the colours, [red, green, blue], at places given as parts of width and height. */
 window.colours = async (places) => {
   await window.firstFrame;

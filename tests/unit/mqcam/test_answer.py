@@ -11,6 +11,7 @@ from mqcam.errors import OfferRefused
 from mqcam.sdp import (
     ABS_SEND_TIME_URI,
     MID_URI,
+    ORIENTATION_URI,
     PLAYOUT_DELAY_URI,
     SIZE_LIMIT_CHARACTERS,
     TRANSPORT_WIDE_CC_URI,
@@ -23,17 +24,25 @@ CHROMIUM = recorded_offer("chromium")
 FIREFOX = recorded_offer("firefox")
 
 
-def numbers(mid: int, send_time: int, transport: int, playout: int) -> dict[str, int]:
+URIS = (
+    MID_URI,
+    ABS_SEND_TIME_URI,
+    TRANSPORT_WIDE_CC_URI,
+    PLAYOUT_DELAY_URI,
+    ORIENTATION_URI,
+)
+
+
+def numbers(*numbers: int) -> dict[str, int]:
     """Return the extensions that the camera uses, by what each offer calls them."""
-    uris = (MID_URI, ABS_SEND_TIME_URI, TRANSPORT_WIDE_CC_URI, PLAYOUT_DELAY_URI)
-    return dict(zip(uris, (mid, send_time, transport, playout), strict=True))
+    return dict(zip(URIS, numbers, strict=False))
 
 
 @pytest.mark.parametrize(
     ("offer", "payload_types", "extensions", "bundle"),
     [
-        (OFFER, (96, 97), numbers(1, 2, 3, 4), "0 1"),
-        (CHROMIUM, (109, 114), numbers(4, 2, 3, 5), "1 2"),
+        (OFFER, (96, 97), numbers(1, 2, 3, 4, 5), "0 1"),
+        (CHROMIUM, (109, 114), numbers(4, 2, 3, 5, 13), "1 2"),
         (FIREFOX, (126, 127), numbers(3, 4, 7, 6), "0 1"),
     ],
     ids=["ours", "chromium", "firefox"],

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.depacketiser import Depacketiser
 from mqcam.ordering import MAX_WAITING, PATIENCE_S
+from mqcam.payload import read_packet
 from support import rtp
 
 if TYPE_CHECKING:
@@ -77,6 +78,32 @@ def test_a_sender_without_markers_is_understood() -> None:
     packets = [bytes((each[0], each[1] & 0x7F)) + each[2:] for each in rtp.packets(sent)]
 
     assert len(feed(depacketiser(), packets)) == 9  # the last one might go on
+
+
+def test_a_picture_is_turned_as_its_last_packet_says_and_else_as_the_one_before() -> None:
+    subject = depacketiser()
+    said = {0: 90, 2: 270, 4: 0}
+    units: list[VideoUnit] = []
+    for index, data in enumerate(rtp.packets([rtp.idr(b"x"), *[rtp.follower(b"y")] * 4])):
+        packet = read_packet(data, index * PACKET_S)
+        assert packet is not None
+        if packet.marker:
+            packet.rotation = said.get(len(units))
+        units += subject.take(packet)
+
+    assert [unit.rotation for unit in units] == [90, 90, 270, 270, 0]
+
+
+def test_the_rotation_is_heard_from_a_last_packet_that_was_repeated() -> None:
+    subject = depacketiser()
+    *first, last = rtp.packets([rtp.idr(b"x" * 3000)])
+    feed(subject, first, is_last=False)
+    packet = read_packet(rtp.retransmission(last), 0.1)
+    assert packet is not None
+    packet.marker, packet.rotation = True, 180
+    (unit,) = subject.take(packet)
+
+    assert unit.rotation == 180
 
 
 def test_a_loss_costs_all_pictures_up_to_the_next_keyframe() -> None:

@@ -7,7 +7,13 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mqcam.payload import is_keyframe_begin, is_keyframe_part, read_extension, read_packet
+from mqcam.payload import (
+    is_keyframe_begin,
+    is_keyframe_part,
+    read_extension,
+    read_packet,
+    read_rotation,
+)
 from support import rtp
 
 TRANSPORT_WIDE = 3
@@ -50,6 +56,16 @@ def test_an_element_is_found_wherever_it_stands(block: bytes, sources: int) -> N
 def test_an_element_that_is_not_there_is_not_found(packet: bytes) -> None:
     assert read_packet(packet) is not None
     assert read_extension(packet, TRANSPORT_WIDE) is None
+
+
+@pytest.mark.parametrize("unread", [0x00, 0x08, 0x04, 0xF0])
+@pytest.mark.parametrize(("turns", "degrees"), [(0, 0), (1, 90), (2, 180), (3, 270)])
+def test_the_rotation_is_in_the_lowest_bits(unread: int, turns: int, degrees: int) -> None:
+    """Neither which camera it is (C) nor whether it is mirrored (F) changes how it is turned."""
+    packet = with_extension(MID + bytes((0x50, turns | unread)))
+
+    assert read_rotation(packet, 5) == degrees
+    assert read_rotation(packet, 6) is None
 
 
 @given(st.binary(min_size=12, max_size=60), st.integers(1, 14))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,13 @@ def test_a_camera_as_json_names_its_picture() -> None:
         "height": 720,
         "fps": 30,
     }
+
+
+def test_a_camera_that_hangs_askew_has_the_size_that_a_person_sees() -> None:
+    turned = replace(ONLINE, capture=replace(ONLINE.capture, rotation=270))
+
+    assert "720x1280" in describe("front", turned)
+    assert (as_json(turned)["width"], as_json(turned)["height"]) == (720, 1280)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ from mqcam.errors import StreamEnded
 from mqcam_viewer.frames import Frame, FrameQueue
 
 
-def frame(number: int, *, captured_at: float | None = None) -> Frame:
+def frame(number: int, *, captured_at: float | None = None, rotation: int = 0) -> Frame:
     """Return a small picture."""
     return Frame(
         picture=av.VideoFrame(32, 16, "yuv420p"),
         rtp_timestamp=number,
         decoded_at=10.0,
         captured_at=captured_at,
+        rotation=rotation,
     )
 
 
@@ -28,6 +29,16 @@ def test_latency_is_unknown_until_clocks_were_compared() -> None:
 
 def test_a_frame_has_the_size_of_its_picture() -> None:
     assert (frame(1).width, frame(1).height) == (32, 16)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "size"), [(0, (32, 16)), (90, (16, 32)), (180, (32, 16)), (270, (16, 32))]
+)
+def test_the_size_of_a_frame_is_that_of_its_upright_picture(
+    rotation: int, size: tuple[int, int]
+) -> None:
+    turned = frame(1, rotation=rotation)
+    assert (turned.width, turned.height) == size
 
 
 async def test_frames_come_out_in_order() -> None:

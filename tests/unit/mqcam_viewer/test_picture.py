@@ -5,7 +5,9 @@ from pathlib import Path
 
 import av
 import pytest
-from mqcam_viewer.picture import encode, jpeg, png
+from av.video.reformatter import ColorRange, Colorspace
+from mqcam_viewer.picture import encode, jpeg, png, upright
+from support.films import grey_picture
 
 
 def grey(level: int, *, width: int = 64, height: int = 48) -> av.VideoFrame:
@@ -64,3 +66,51 @@ def test_a_lower_quality_is_a_smaller_file() -> None:
 )
 def test_the_ending_chooses(name: str, begin: bytes) -> None:
     assert encode(grey(126), Path(name)).startswith(begin)
+
+
+def quarters(picture: av.VideoFrame) -> list[int]:
+    """Return the brightness in the middle of each quarter, row by row."""
+    luma = picture.planes[0]
+    view = memoryview(luma)
+    return [
+        view[picture.height * y // 4 * luma.line_size + picture.width * x // 4]
+        for y in (1, 3)
+        for x in (1, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "dark", "size"),
+    [(0, 0, (64, 48)), (90, 1, (48, 64)), (180, 3, (64, 48)), (270, 2, (48, 64))],
+)
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p", "gray"])
+def test_a_picture_is_turned_clockwise(
+    rotation: int, dark: int, size: tuple[int, int], pixel_format: str
+) -> None:
+    turned = upright(grey_picture(64, 48, 200).reformat(format=pixel_format), rotation)
+
+    assert (turned.width, turned.height, turned.format.name) == (*size, pixel_format)
+    assert [value < 100 for value in quarters(turned)] == [at == dark for at in range(4)]
+
+
+def test_a_turned_picture_keeps_its_colours() -> None:
+    picture = grey(126)
+    picture.colorspace, picture.color_range = int(Colorspace.ITU709), int(ColorRange.JPEG)
+    turned = upright(picture, 270)
+
+    assert (turned.colorspace, turned.color_range) == (Colorspace.ITU709, ColorRange.JPEG)
+    assert bytes(turned.planes[0])[:1] == bytes(picture.planes[0])[:1]
+
+
+def test_a_picture_of_odd_size_can_be_turned() -> None:
+    turned = upright(grey(126, width=63, height=47), 90)
+
+    assert (turned.width, turned.height) == (47, 63)
+
+
+def test_files_stand_upright() -> None:
+    for name in ("a.png", "a.jpg"):
+        content = encode(grey(126), Path(name), rotation=90)
+        with av.open(io.BytesIO(content), mode="r") as file:
+            shown = next(file.decode(video=0))
+        assert (shown.width, shown.height) == (48, 64)

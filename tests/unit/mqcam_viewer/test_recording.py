@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import av
 import pytest
 from mqcam.depacketiser import VideoUnit
 from mqcam.errors import RecordingFailed
+from mqcam_viewer.boxes import matrix
 from mqcam_viewer.recording import Recording
 from mqcam_viewer.shelf import Shelf
 from mqcam_viewer.units import ReceivedUnit
@@ -23,8 +26,12 @@ if TYPE_CHECKING:
 FPS = 30
 NOON = 1_790_000_000.0
 
+needs_rotation = pytest.mark.skipif(
+    not hasattr(av.VideoFrame, "rotation"), reason="this PyAV does not tell the turn"
+)
 
-def film(count: int, *, every: int = 30, width: int = 320) -> list[VideoUnit]:
+
+def film(count: int, *, every: int = 30, width: int = 320, rotation: int = 0) -> list[VideoUnit]:
     """Return encoded pictures, each ``every``-th a keyframe, 30 a second."""
     chunk = [bytes(packet) for packet in encode_pictures(every, width=width)]
     return [
@@ -34,6 +41,7 @@ def film(count: int, *, every: int = 30, width: int = 320) -> list[VideoUnit]:
             ticks=number * 3000 + 777,
             keyframe=number % every == 0,
             arrived_at=number / FPS,
+            rotation=rotation,
         )
         for number in range(count)
     ]
@@ -115,6 +123,47 @@ def test_other_parameter_sets_begin_another_file(tmp_path: Path) -> None:
     widths = [play(path).pictures[0].width for path in recording.paths]
     assert widths == [320, 640]
     assert [path.name for path in recording.paths] == ["garden.mp4", "garden-2.mp4"]
+
+
+@needs_rotation
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_players_turn_what_the_camera_could_not(tmp_path: Path, rotation: int) -> None:
+    """FFmpeg reads the matrix of the track; the pictures are stored as they came."""
+    file = tmp_path / "garden.mp4"
+    recording = Recording(Shelf(file, camera="garden"))
+    feed(recording, film(30, rotation=rotation))
+    recording.close()
+    played = play(file)
+
+    assert played.complaints == []
+    assert played.rotation == rotation
+    assert {(each.width, each.height) for each in played.pictures} == {(320, 240)}
+
+
+@needs_rotation
+def test_a_camera_that_was_turned_meanwhile_begins_another_file(tmp_path: Path) -> None:
+    before, after = film(30), film(30, rotation=90)
+    for unit in after:
+        unit.ticks += 30 * 3000
+    recording = Recording(Shelf(tmp_path / "garden.mp4", camera="garden"))
+    feed(recording, [*before, *after])
+    recording.close()
+
+    assert [play(path).rotation for path in recording.paths] == [0, 90]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "first", "last"), [(90, (240, 0), (0, 320)), (270, (0, 320), (240, 0))]
+)
+def test_a_turned_picture_lies_at_the_origin_of_the_track(
+    rotation: int, first: tuple[int, int], last: tuple[int, int]
+) -> None:
+    """Corner by corner, as ISO/IEC 14496-12 multiplies: (x, y, 1) times the matrix."""
+    values = [each / 65_536 for each in struct.unpack("!9i", matrix(rotation, 320, 240))]
+    a, b, _, c, d, _, x, y, _ = values
+
+    assert (x, y) == first
+    assert (320 * a + 240 * c + x, 320 * b + 240 * d + y) == last
 
 
 def test_a_gap_is_as_long_in_the_file_as_it_was(tmp_path: Path) -> None:

@@ -25,19 +25,23 @@ UNSPECIFIED = 2
 
 @dataclass(slots=True, kw_only=True)
 class Picture:
-    """One picture in BGRA; ``frame`` owns the pixels and must outlive whoever shows them."""
+    """One picture in BGRA; ``frame`` owns the pixels and must outlive whoever shows them.
+
+    Whoever shows it turns it clockwise by ``rotation`` degrees: the pixels are not moved.
+    """
 
     frame: av.VideoFrame
     decoded_at: float
+    rotation: int = 0
 
     @property
     def width(self) -> int:
-        """Return the width in pixels."""
+        """Return the width in pixels, before it is turned."""
         return self.frame.width
 
     @property
     def height(self) -> int:
-        """Return the height in pixels."""
+        """Return the height in pixels, before it is turned."""
         return self.frame.height
 
     @property
@@ -69,7 +73,7 @@ class Converter:
             dst_color_range=ColorRange.JPEG,
             threads=1,  # one picture costs less than waking other threads
         )
-        return Picture(frame=converted, decoded_at=frame.decoded_at)
+        return Picture(frame=converted, decoded_at=frame.decoded_at, rotation=frame.rotation)
 
 
 def colour_space(picture: av.VideoFrame) -> int:

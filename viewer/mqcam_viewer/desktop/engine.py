@@ -185,11 +185,11 @@ class Engine:
         if watching is None or watching.last is None:
             self._tell(SnapshotFailed(camera=camera, text="there is no picture yet"))
             return
-        picture = watching.last.picture
+        frame = watching.last
 
         async def write() -> None:
             try:
-                path = await asyncio.to_thread(save, picture, camera, folder, ending=ending)
+                path = await asyncio.to_thread(save, frame, camera, folder, ending=ending)
             except OSError as error:
                 text = error.strerror or str(error)
                 self._tell(SnapshotFailed(camera=camera, text=f"{folder}: {text}"))

@@ -208,7 +208,9 @@ class Model:
             )
         if state is State.ONLINE:
             capture = camera.status.capture if camera.status else None
-            mode = words.video_mode(capture.height, capture.fps_max) if capture else ""
+            mode = ""
+            if capture:
+                mode = words.video_mode(capture.width, capture.height, capture.fps_max)
             trouble = capture.text if capture and capture.state in CAPTURE_TROUBLE else ""
             return CameraView(name=name, state=state, detail=trouble or mode)
         if state is State.LIVE and camera.measured is not None:
@@ -361,5 +363,5 @@ def _figures(measured: Measured, status: Status | None) -> tuple[str, ...]:
     wanted_fps = status.capture.fps_max if status else None
     latency = "" if measured.latency_ms is None else f"{measured.latency_ms:.0f} ms"
     bitrate = "" if measured.bitrate_bps is None else words.rate(measured.bitrate_bps)
-    mode = words.video_mode(measured.height, wanted_fps or measured.fps)
+    mode = words.video_mode(measured.width, measured.height, wanted_fps or measured.fps)
     return (mode, bitrate, latency, f"{measured.fps:.1f} fps", measured.path)

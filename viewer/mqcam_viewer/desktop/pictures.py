@@ -14,16 +14,16 @@ from mqcam_viewer.picture import encode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import av
+    from mqcam_viewer.frames import Frame
 
 
-def save(picture: av.VideoFrame, camera: str, folder: Path, *, ending: str = "jpg") -> Path:
-    """Write a picture into a folder, which is made; return its path. Raises OSError.
+def save(frame: Frame, camera: str, folder: Path, *, ending: str = "jpg") -> Path:
+    """Write a picture, upright, into a folder, which is made; return its path. Raises OSError.
 
     ``ending`` is ``jpg``, or ``png`` for one that loses nothing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    content = encode(picture, folder / f"picture.{ending}")
+    content = encode(frame.picture, folder / f"picture.{ending}", rotation=frame.rotation)
     stem = f"{camera} {time.strftime('%Y-%m-%d %H-%M-%S')}"
     for number in itertools.count(1):
         path = folder / (f"{stem}.{ending}" if number == 1 else f"{stem} ({number}).{ending}")

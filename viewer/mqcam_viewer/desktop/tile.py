@@ -9,7 +9,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -65,6 +65,7 @@ class Tile(QWidget):
         self._is_bare = False
         self._picture: Picture | None = None
         self._image: QImage | None = None
+        self._rotation = 0
         self._waiting_since: float | None = None
         self._turned = 0
         self._turning = QTimer(self)
@@ -92,6 +93,7 @@ class Tile(QWidget):
             picture.bytes_per_line,
             QImage.Format.Format_RGB32,
         )
+        self._rotation = picture.rotation
         self._waiting_since = picture.decoded_at
         self.update()
 
@@ -123,10 +125,9 @@ class Tile(QWidget):
 
     @property
     def aspect(self) -> float:
-        """Return width by height of the picture, the theme's while there is none."""
-        if self._image is None or self._image.height() == 0:
-            return theme.ASPECT
-        return self._image.width() / self._image.height()
+        """Return width by height of the upright picture, the theme's while there is none."""
+        size = self._upright_size()
+        return theme.ASPECT if size.isEmpty() else size.width() / size.height()
 
     def presented(self) -> None:
         """Note that what was painted has reached the screen."""
@@ -167,12 +168,27 @@ class Tile(QWidget):
         if self._image is None:
             return
         shape = area.size().toSize()
-        fitted = self._image.size().scaled(shape, Qt.AspectRatioMode.KeepAspectRatio)
-        target = QRectF(0, 0, fitted.width(), fitted.height())
-        target.moveCenter(area.center())
+        fitted = self._upright_size().scaled(shape, Qt.AspectRatioMode.KeepAspectRatio)
+        size = fitted if self._stands else fitted.transposed()
+        target = QRectF(0, 0, size.width(), size.height())
+        target.moveCenter(QPointF())
+        painter.save()
+        painter.translate(area.center())
+        painter.rotate(self._rotation)
         painter.drawImage(target, self._image)
+        painter.restore()
         if self._view is not None and self._view.state is not State.LIVE:
             painter.fillRect(area, QColor(0, 0, 0, round(255 * theme.DIMMED)))
+
+    @property
+    def _stands(self) -> bool:
+        """Tell whether the image's width is that of the picture."""
+        return self._rotation % 180 == 0
+
+    def _upright_size(self) -> QSize:
+        """Return the size that the picture has once it is turned."""
+        size = QSize() if self._image is None else self._image.size()
+        return size if self._stands else size.transposed()
 
     def _paint_view(self, painter: QPainter, area: QRectF, view: CameraView) -> None:
         is_live = view.state is State.LIVE

@@ -34,11 +34,12 @@ def rate(bits_per_second: float) -> str:
     return f"{bits_per_second / 1e3:.0f} kb/s"
 
 
-def video_mode(height: int | None, fps: float | None) -> str:
-    """Return ``720p30`` and the like; empty where the size is not known."""
-    if not height:
+def video_mode(width: int | None, height: int | None, fps: float | None) -> str:
+    """Return ``720p30`` and the like, also of what stands on end; empty without a size."""
+    if not width or not height:
         return ""
-    return f"{height}p" if not fps else f"{height}p{fps:.0f}"
+    lines = min(width, height)
+    return f"{lines}p" if not fps else f"{lines}p{fps:.0f}"
 
 
 def sentence(text: str) -> str:

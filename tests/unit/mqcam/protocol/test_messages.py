@@ -11,6 +11,7 @@ from mqcam.errors import LocalProtocolError, MalformedMessage, UnsupportedVersio
 from mqcam.protocol.codec import body_hash, clean_text, decode, encode, is_gone
 from mqcam.protocol.messages import (
     BODY_MAX_BYTES,
+    ROTATIONS,
     TEXT_MAX_CHARS,
     Answer,
     Bye,
@@ -46,7 +47,14 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         seal_key=TEXT,
         capabilities=st.lists(TEXT, max_size=3).map(tuple),
         capture=st.builds(
-            CaptureState, state=WORD, width=SIDE, height=SIDE, fps_min=RATE, fps_max=RATE, text=TEXT
+            CaptureState,
+            state=WORD,
+            width=SIDE,
+            height=SIDE,
+            fps_min=RATE,
+            fps_max=RATE,
+            rotation=st.sampled_from(ROTATIONS),
+            text=TEXT,
         ),
         clock=st.builds(Clock, synchronised=st.booleans()),
         v=st.just(1),
@@ -118,7 +126,9 @@ FULL: list[Message] = [
         state="online",
         boot="b",
         nonce="",
-        capture=CaptureState(state="running", width=64, height=48, fps_min=1.5, fps_max=30.0),
+        capture=CaptureState(
+            state="running", width=64, height=48, fps_min=1.5, fps_max=30.0, rotation=90
+        ),
         since=7,
     ),
     Offer(nonce="", sdp="", want=Want(width=64, height=48, fps=15.0, bitrate_bps=9, layer="low")),
@@ -225,6 +235,16 @@ def test_only_gone_is_gone() -> None:
 
 def test_hash_is_base64url_without_padding() -> None:
     assert body_hash(b"") == "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+
+
+@pytest.mark.parametrize(
+    ("rotation", "size"), [(0, (64, 48)), (90, (48, 64)), (180, (64, 48)), (270, (48, 64))]
+)
+def test_a_camera_says_how_large_its_picture_is_once_it_stands_upright(
+    rotation: int, size: tuple[int, int]
+) -> None:
+    assert CaptureState(width=64, height=48, rotation=rotation).upright_size == size
+    assert CaptureState(rotation=rotation).upright_size is None
 
 
 def test_text_of_strangers_is_one_printable_line() -> None:

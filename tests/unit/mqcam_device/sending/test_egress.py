@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from mqcam.feedback import write_nack
-from mqcam.payload import read_packet
+from mqcam.payload import read_packet, read_rotation
 from mqcam.rtcp import write_picture_loss
+from mqcam.sdp import ORIENTATION_URI
 from mqcam.steadyclock import SteadyClock
 from mqcam_device.rate.path import PathRate
 from mqcam_device.sending.egress import MediaEgress
@@ -74,6 +75,7 @@ class Rig:
         self.wire = Wire()
         self.way = Way(self.wire)
         self.video = video()
+        self.rotation = 0
         self.asked = 0
         self.stops = 0
         loop = asyncio.get_running_loop()
@@ -85,6 +87,7 @@ class Rig:
             report_clock=SteadyClock(),
             path=PathRate(start_bps=1_000_000, ceiling_bps=4_000_000, now=0.0),
             bitrate_bps=lambda: 1_000_000,
+            rotation=lambda: self.rotation,
             on_keyframe_wanted=self._ask,
             on_stopped=self._stopped,
         )
@@ -119,6 +122,16 @@ async def test_nothing_is_sent_before_a_keyframe(rig: Rig) -> None:
 
     assert len({each.timestamp for each in rig.read()}) == 2
     assert rig.egress.dropped == 1
+    rig.egress.stop()
+
+
+async def test_a_source_that_is_turned_meanwhile_is_said_with_its_next_picture(rig: Rig) -> None:
+    for seq, rotation in enumerate((90, 90, 0)):
+        rig.rotation = rotation
+        assert rig.egress.send(unit(seq, size=100, keyframe=seq == 0))
+
+    number = rig.video.extensions[ORIENTATION_URI]
+    assert [read_rotation(each, number) for each in rig.wire.packets] == [90, 90, 0]
     rig.egress.stop()
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mqcam.payload import read_packet
-from mqcam.sdp import MID_URI
+import pytest
+from mqcam.payload import read_packet, read_rotation
+from mqcam.sdp import MID_URI, ORIENTATION_URI
 from mqcam_device.sending.layout import RUN_PACKETS, lay_out, make_layout, send_time
 from mqcam_device.sending.packetiser import PACKET_BYTES, PAYLOAD_BYTES, packetise
-from support.sending import video
+from support.sending import ALL_EXTENSIONS, video
 
 
 def packets(layout_tag: int, payloads: list[bytes]) -> list[bytes]:
@@ -48,6 +49,27 @@ def test_extensions_stand_where_the_layout_says() -> None:
     assert bytes((1 << 4, ord("0"))) in packet
 
 
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_every_packet_says_how_to_turn_its_picture(rotation: int) -> None:
+    """Receivers look at a picture's last packet; packets of one form can share a system call."""
+    layout = make_layout(video(), tag_bytes=0, rotation=rotation)
+    (run,) = lay_out([b"x", b"y", b"z"], layout, time=0, at_ns=0)
+    packets = [run.image[begin : begin + run.stride] for begin in run.offsets]
+
+    assert [read_rotation(each, ALL_EXTENSIONS[ORIENTATION_URI]) for each in packets] == [
+        rotation
+    ] * 3
+
+
+def test_saying_how_to_turn_costs_no_byte() -> None:
+    """It stands where padding stood."""
+    without = {uri: number for uri, number in ALL_EXTENSIONS.items() if uri != ORIENTATION_URI}
+
+    assert len(make_layout(video(without), tag_bytes=0).extensions) == len(
+        make_layout(video(), tag_bytes=0).extensions
+    )
+
+
 def test_without_extensions_there_is_no_block() -> None:
     layout = make_layout(video({}), tag_bytes=0)
     (run,) = lay_out([b"x"], layout, time=0, at_ns=0)
@@ -62,6 +84,7 @@ def test_a_long_mid_is_left_out_and_the_others_stay() -> None:
     assert layout.send_time_at
     assert layout.transport_sequence_at
     assert b"a-very" not in layout.extensions
+    assert bytes((5 << 4, 0)) in layout.extensions
     assert len(layout.extensions) <= 20
 
 

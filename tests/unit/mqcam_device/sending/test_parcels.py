@@ -21,6 +21,14 @@ def test_viewers_with_one_layout_share_the_packets() -> None:
     assert parcel.laid_out(layout, 5) is not parcel.laid_out(make_layout(video(), tag_bytes=10), 5)
 
 
+def test_viewers_of_a_camera_that_hangs_askew_share_the_packets() -> None:
+    parcel = Parcels(epoch=0).parcel(unit(1))
+    first, second = (make_layout(video(), tag_bytes=16, rotation=90) for _ in range(2))
+
+    assert parcel.laid_out(first, 5) is parcel.laid_out(second, 9)
+    assert parcel.laid_out(first, 5) is not parcel.laid_out(make_layout(video(), tag_bytes=16), 5)
+
+
 def test_timestamps_follow_the_capture_clock_and_wrap() -> None:
     parcels = Parcels(epoch=2**32 - 90_000)
     stamps = [parcels.parcel(unit(seq)).timestamp for seq in (0, 30, 60)]

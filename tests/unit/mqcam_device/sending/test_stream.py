@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mqcam.payload import read_packet
+from mqcam.payload import read_packet, read_rotation
+from mqcam.sdp import ORIENTATION_URI
 from mqcam_device.sending.layout import RUN_PACKETS
 from mqcam_device.sending.parcels import Parcels
 from mqcam_device.sending.stream import COLLISION_TICKS, COPIES, Stream
-from support.sending import RTX_SSRC, SSRC, TAG, Sealed, Wire, unit, video
+from support.sending import ALL_EXTENSIONS, RTX_SSRC, SSRC, TAG, Sealed, Wire, unit, video
 
 if TYPE_CHECKING:
     from mqcam.payload import RtpPacket
@@ -97,6 +98,18 @@ def test_a_repeat_travels_on_its_own_stream_with_the_number_in_front() -> None:
     assert (repeat.ssrc, repeat.payload_type) == (RTX_SSRC, 97)
     assert repeat.payload == (101).to_bytes(2) + original.payload
     assert (repeat.timestamp, repeat.marker) == (original.timestamp, original.marker)
+
+
+def test_pictures_and_repeats_say_how_to_turn_them() -> None:
+    rig = Rig()
+    for seq, rotation in enumerate((0, 90, 90, 0)):
+        rig.stream.turn(rotation)
+        rig.send(unit(seq, size=100, keyframe=seq == 0))
+    rig.stream.turn(270)
+    assert rig.repeat(103)
+
+    number = ALL_EXTENSIONS[ORIENTATION_URI]
+    assert [read_rotation(each, number) for each in rig.wire.packets] == [0, 90, 90, 0, 270]
 
 
 def test_without_rtx_a_repeat_is_the_same_bytes() -> None:

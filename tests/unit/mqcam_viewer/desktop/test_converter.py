@@ -41,10 +41,10 @@ def test_full_range_white_is_white_and_so_is_that_of_video() -> None:
     assert [converted(each) for each in frames] == [(255, 255, 255)] * 2
 
 
-def test_a_picture_keeps_its_size_and_its_time() -> None:
+def test_a_picture_keeps_its_size_its_turn_and_its_time() -> None:
     made = Converter().convert(
-        Frame(picture=flat(642, 362, (16, 128, 128)), rtp_timestamp=0, decoded_at=7.5)
+        Frame(picture=flat(642, 362, (16, 128, 128)), rtp_timestamp=0, decoded_at=7.5, rotation=90)
     )
-    assert (made.width, made.height, made.decoded_at) == (642, 362, 7.5)
+    assert (made.width, made.height, made.rotation, made.decoded_at) == (642, 362, 90, 7.5)
     assert made.bytes_per_line >= 642 * 4
     assert len(made.pixels) >= made.bytes_per_line * 362

@@ -11,7 +11,8 @@ from mqcam_viewer.desktop.model import CameraView, State
 from mqcam_viewer.desktop.tile import Tile
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage, QPainter
-from support.pixels import RED_709, picture
+from support.films import grey_picture
+from support.pixels import RED_709, askew, picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,26 @@ def test_a_picture_of_another_shape_is_not_bent(tile: Tile) -> None:
 
     assert colour_at(tile, 0.5, 0.5).red() > 200
     assert colour_at(tile, 0.1, 0.5).red() < 20
+
+
+@pytest.mark.parametrize(
+    ("rotation", "dark", "aspect"),
+    [(0, 0, 4 / 3), (90, 1, 3 / 4), (180, 3, 4 / 3), (270, 2, 3 / 4)],
+)
+def test_a_picture_that_was_taken_askew_is_shown_upright(
+    tile: Tile, rotation: int, dark: int, aspect: float
+) -> None:
+    """Its darker quarter was the upper left one; what it does not fill stays empty."""
+    tile.show_picture(askew(grey_picture(640, 480, 200), rotation))
+    wide = 360 * aspect / 640
+    middles = [((1 + x * wide) / 2, 0.5 + y) for y in (-0.2, 0.2) for x in (-0.5, 0.5)]
+
+    assert tile.aspect == pytest.approx(aspect)
+    assert [colour_at(tile, *place).lightness() < 60 for place in middles] == [
+        at == dark for at in range(4)
+    ]
+    assert colour_at(tile, (1 - wide) / 2 - 0.02, 0.7).lightness() < 30
+    assert colour_at(tile, (1 + wide) / 2 + 0.02, 0.7).lightness() < 30
 
 
 def test_the_last_picture_is_dimmed_while_none_comes(tile: Tile) -> None:

@@ -32,17 +32,20 @@ def test_a_rate_has_the_unit_that_suits_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("height", "fps", "text"),
+    ("size", "fps", "text"),
     [
-        (720, 30, "720p30"),
-        (720, 29.97, "720p30"),
-        (1080, None, "1080p"),
-        (None, 30, ""),
-        (0, 1, ""),
+        ((1280, 720), 30, "720p30"),
+        ((1280, 720), 29.97, "720p30"),
+        ((720, 1280), 30, "720p30"),
+        ((1920, 1080), None, "1080p"),
+        ((None, None), 30, ""),
+        ((0, 0), 1, ""),
     ],
 )
-def test_a_mode_is_height_and_rate(height: int | None, fps: float | None, text: str) -> None:
-    assert words.video_mode(height, fps) == text
+def test_a_mode_is_the_shorter_side_and_the_rate(
+    size: tuple[int | None, int | None], fps: float | None, text: str
+) -> None:
+    assert words.video_mode(*size, fps) == text
 
 
 def test_a_line_leaves_out_what_is_not_known() -> None:
