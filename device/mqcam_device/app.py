@@ -149,6 +149,7 @@ class App:
             watchers=lambda: len(self.agent.viewers()),
             bitrate_bps=lambda: self._distribution.bitrate_bps,
         )
+        self._desk = CameraDesk(capture)
         self._notifier = Notifier()
         self._owner = OwnerLink(
             self._trust.owner,
@@ -166,7 +167,7 @@ class App:
                 "viewers": self._viewers,
                 **self._reception.verbs,
                 **self._loan.verbs,
-                **CameraDesk(capture).verbs,
+                **self._desk.verbs,
             },
             runtime_dir=folders.runtime_folder(settings.runtime_dir),
             limits=ControlLimits(patient_s={"selftest": PATIENCE_S}),
@@ -230,6 +231,7 @@ class App:
     def _source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
         if info is not None:
             self._distribution.note_source(info)
+        self._desk.note_source(info)
         self._loan.note_source(info, "" if state is SourceState.RUNNING else text or state.value)
         self.agent.source_changed(state, info, text)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mqcam_device.capture.process import CaptureProcess
     from mqcam_device.control import Handler
+    from mqcam_device.media import StreamInfo
 
 ANSWER_S: Final = 8.0
 """A camera that rests is woken for a picture; less than what the control socket gives a verb."""
@@ -26,6 +27,12 @@ class CameraDesk:
 
     def __init__(self, capture: CaptureProcess) -> None:
         self._capture = capture
+        self._rotation = 0
+
+    def note_source(self, stream: StreamInfo | None) -> None:
+        """Note what is left to turn."""
+        if stream is not None:
+            self._rotation = stream.rotation
 
     @property
     def verbs(self) -> dict[str, Handler]:
@@ -37,7 +44,8 @@ class CameraDesk:
         }
 
     async def _snapshot(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return await self._capture.ask(wire.SNAPSHOT, timeout_s=ANSWER_S)
+        answer = await self._capture.ask(wire.SNAPSHOT, timeout_s=ANSWER_S)
+        return {**answer, "rotation": self._rotation}
 
     async def _controls(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
         return await self._capture.ask(wire.CONTROLS, timeout_s=ANSWER_S)
