@@ -63,14 +63,10 @@ def run(options: argparse.Namespace) -> int:
     machine = look_around(camera=_found(account))
     verdict = judge(account, machine)
     if options.json:
-        print(json.dumps(_as_json(account, machine, verdict, is_borrowed=is_borrowed)))  # noqa: T201
+        told = json.dumps(_as_json(account, machine, verdict, is_borrowed=is_borrowed))
     else:
-        whose = (
-            "borrowed from the running agent" if is_borrowed else "opened for this; no agent runs"
-        )
-        print(f"{name}, {whose}\n")  # noqa: T201
-        print(table(account, machine, verdict, is_borrowed=is_borrowed))  # noqa: T201
-        print(f"\n{verdict.text}")  # noqa: T201
+        told = _as_text(name, account, machine, verdict, is_borrowed=is_borrowed)
+    print(told)  # noqa: T201 - a command line is printed here
     return exits.OK if verdict.is_good else exits.FAILURE
 
 
@@ -118,6 +114,14 @@ def _open(settings: DeviceSettings, name: str, seconds: float) -> Account:
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)
     return asyncio.run(try_own(source_settings(settings, label=name), seconds=seconds))
+
+
+def _as_text(
+    name: str, account: Account, machine: Machine, verdict: Verdict, *, is_borrowed: bool
+) -> str:
+    whose = "borrowed from the running agent" if is_borrowed else "opened for this; no agent runs"
+    rows = table(account, machine, verdict, is_borrowed=is_borrowed)
+    return f"{name}, {whose}\n\n{rows}\n\n{verdict.text}"
 
 
 def _as_json(
