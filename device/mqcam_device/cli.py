@@ -63,6 +63,7 @@ def parser() -> Parser:
         ("pair", "let a viewer in who has no grant of an owner: an invitation, then a y here"),
         ("key", "show the public half of this camera's key; with NAME make one, here, first"),
         ("revoke", "shut a viewer out of this camera; one that watches is cut off at once"),
+        ("import", "put a credentials file into place, and a configuration where there is none"),
     ):
         verb_parser = verbs.add_parser(
             verb, parents=[common], help=text, description=f"{text[0].upper()}{text[1:]}."
@@ -79,12 +80,28 @@ def parser() -> Parser:
                 help="also this public key (ed25519:..., see 'mqcam-broker list --json'): of one "
                 "who has an owner's grant and is not watching",
             )
+        if verb == "import":
+            _add_importing(verb_parser)
         if verb == "key":
             verb_parser.add_argument(
                 "name", nargs="?", metavar="NAME", help="a camera that has no key yet"
             )
     cameraverbs.add_verbs(verbs, common)
     return main_parser
+
+
+def _add_importing(parser_: Parser) -> None:
+    parser_.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="CREDENTIALS",
+        help="what 'mqcam-broker add-device' wrote; it stays. Left out: the one that lies on the "
+        "boot partition, which is erased there",
+    )
+    parser_.add_argument(
+        "--replace", action="store_true", help="also if it makes this machine another camera"
+    )
 
 
 def _add_pairing(parser_: Parser) -> None:
@@ -226,6 +243,17 @@ def make_key(config: Path, name: str | None) -> None:
     print(load_identity(credentials, folder=folder, use_keyring=False).public)
 
 
+def import_credentials(config: Path, file: Path | None, *, is_replacing: bool) -> None:
+    """Put a credentials file into place, given or from the boot partition."""
+    from mqcam_device import importing  # noqa: PLC0415 - nobody else needs it
+
+    sight = importing.Sight(patience_s=0 if file else importing.CAMERA_PATIENCE_S)
+    importer = importing.Importer(config=config, is_replacing=is_replacing, sight=sight)
+    done = importer.import_card() if file is None else importer.import_file(file)
+    for sentence in done.said:
+        print(sentence)
+
+
 def revoke(config: Path, viewer: str, key: str | None) -> None:
     """Shut a viewer out."""
     name, folder = whom_to_ask(load_settings(config))
@@ -250,6 +278,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check(options.config)
         elif options.verb == "pair":
             return pair(options)
+        elif options.verb == "import":
+            import_credentials(options.config, options.file, is_replacing=options.replace)
         elif options.verb == "key":
             make_key(options.config, options.name)
         elif options.verb == "revoke":
