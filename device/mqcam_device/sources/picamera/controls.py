@@ -119,7 +119,10 @@ def translate(values: Mapping[str, ControlValue], advertised: Advertised, view: 
 def usable(
     values: Iterable[tuple[str, ControlValue]], advertised: Advertised, view: View
 ) -> tuple[dict[str, ControlValue], tuple[str, ...]]:
-    """Return the values that can be set, and a sentence for each that cannot."""
+    """Return the values that can be set, and a sentence for each that cannot.
+
+    Of two that contradict each other the later one holds: it was set at run time, before a restart.
+    """
     good: dict[str, ControlValue] = {}
     sentences = []
     for name, value in values:
@@ -128,7 +131,7 @@ def usable(
         except SourceError as error:
             sentences.append(str(error))
         else:
-            good[name] = value
+            good = merge(good, {name: value})
     return good, tuple(sentences)
 
 

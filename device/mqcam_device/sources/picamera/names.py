@@ -77,6 +77,7 @@ PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
             "buffer_count",
             "display",
             "encode",
+            "queue",
         ),
         reason="the streams and how the sensor is turned",
     ),

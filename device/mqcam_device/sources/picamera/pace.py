@@ -19,7 +19,7 @@ _LEAST_FPS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Frame rates: ``fps`` by day, ``fps_min`` in the dark; ``most`` is the camera's own limit."""
+    """Frame rates: ``fps`` by day, ``fps_min`` in the dark; ``most`` is never exceeded."""
 
     fps: float
     fps_min: float
@@ -33,7 +33,7 @@ class Pace:
     ) -> Pace:
         """Return the rates of a camera that was configured."""
         wanted_min = fps_min or min(fps, _NIGHT_FPS)
-        most = _US / advertised[LIMITS][0] if LIMITS in advertised else fps
+        most = min(fps, _US / advertised[LIMITS][0]) if LIMITS in advertised else fps
         pace = cls(
             fps=fps,
             fps_min=wanted_min,
@@ -44,7 +44,7 @@ class Pace:
         return pace.limited(fps)
 
     def limited(self, fps: float) -> Pace:
-        """Return the rates with another cap; the camera's limit and 1 are its bounds."""
+        """Return the rates with another cap, between 1 and what was configured."""
         fps = min(max(fps, _LEAST_FPS), self.most)
         return replace(self, fps=fps, fps_min=min(self.wanted_min, fps))
 

@@ -56,8 +56,10 @@ class PicameraSource:
         self._camera: Camera | None = None
         self._idle_since_s: float | None = None
         self._is_over = False
-        self._is_fault_told = False
+        self._is_fault_told = self._is_hang_told = False
         self._delivering = threading.Lock()  # units of two layers come from two threads
+        self._capturing = threading.Lock()  # one snapshot after the other
+        self._is_capturing = False
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Open the camera and see a picture of it; raises SourceError."""
@@ -104,12 +106,13 @@ class PicameraSource:
     def snapshot(self, timeout_s: float) -> bytes:
         """Return a picture of MAIN's size, even while paused; raises SourceError."""
         end_s = time.monotonic() + timeout_s
-        job = self._worker.call(self._begin_capture, timeout_s, what="taking a picture")
-        picture = develop(job, max(end_s - time.monotonic(), 0.0))
+        picture = None
+        if self._capturing.acquire(True, timeout_s):
+            try:
+                picture = self._capture(end_s)
+            finally:
+                self._capturing.release()
         if picture is None:
-            with contextlib.suppress(SourceError):
-                self._worker.call(self._cancel_captures, _CANCEL_S, what="giving a picture up")
-                forget(job)
             raise SourceError("snapshot", f"no picture came within {timeout_s:g} s")
         return picture
 
@@ -164,21 +167,42 @@ class PicameraSource:
     def _idle_end_s(self) -> float | None:
         """Return when a camera that nobody looks at is to be stopped."""
         camera, idle_s = self._camera, self._settings.idle_stop_s
-        if camera is None or idle_s is None or self._idle_since_s is None:
+        if camera is None or idle_s is None or self._idle_since_s is None or self._is_capturing:
             return None
         return self._idle_since_s + idle_s if camera.is_running else None
 
     def _halt(self) -> None:
         self._opened().halt()
 
+    def _capture(self, end_s: float) -> bytes | None:
+        """Return a picture, None if none comes until then."""
+        rest_s = max(end_s - time.monotonic(), 0.0)
+        job = self._worker.call(self._begin_capture, rest_s, what="taking a picture")
+        try:
+            picture = develop(job, max(end_s - time.monotonic(), 0.0))
+            if picture is None:
+                self._give_up_capture(job)
+            return picture
+        finally:
+            self._worker.post("snapshot", self._end_capture)
+
     def _begin_capture(self) -> object:
-        camera = self._opened()
+        job = self._opened().begin_capture()
+        self._is_capturing = True
+        return job
+
+    def _end_capture(self) -> None:
+        self._is_capturing = False
         if self._idle_since_s is not None:
             self._idle_since_s = time.monotonic()
-        return camera.begin_capture()
 
-    def _cancel_captures(self) -> None:
-        self._opened().cancel_captures()
+    def _give_up_capture(self, job: object) -> None:
+        """Let picamera2 forget a promise: while a job waits, nothing else can be done."""
+        with contextlib.suppress(SourceError):
+            self._worker.call(
+                lambda: self._opened().cancel_captures(), _CANCEL_S, what="giving a picture up"
+            )
+            forget(job)
 
     def _close(self) -> None:
         if self._camera is not None:
@@ -192,8 +216,9 @@ class PicameraSource:
 
     def _look_for_hang(self) -> None:
         busy_s = self._worker.busy_s
-        if busy_s > _HANG_S:
-            self._tell_fault(SourceError("picamera", f"libcamera hangs for {busy_s:.0f} s"))
+        if busy_s > _HANG_S and not self._is_hang_told:
+            self._is_hang_told = True
+            self._fail(SourceError("picamera", f"libcamera hangs for {busy_s:.0f} s"))
 
     def _fail(self, error: Exception) -> None:
         """Tell that what was asked could not be done: only a new start can help."""
