@@ -263,36 +263,42 @@ def revoke(config: Path, viewer: str, key: str | None) -> None:
     print(f"{viewer} is shut out of {name}{cut}")
 
 
+def obey(options: argparse.Namespace) -> int:
+    """Do what one verb asks for; returns the exit code, raises MqcamError."""
+    if "act" in options:  # a verb with a module of its own
+        return int(options.act(options))
+    if options.verb == "check":
+        return check(options.config)
+    if options.verb == "pair":
+        return pair(options)
+    if options.verb == "run":
+        run(options.config)
+    elif options.verb == "import":
+        import_credentials(options.config, options.file, is_replacing=options.replace)
+    elif options.verb == "key":
+        make_key(options.config, options.name)
+    elif options.verb == "revoke":
+        revoke(options.config, options.viewer, options.key)
+    else:
+        ask_agent(options.config, options.verb, as_json=options.json)
+    return exits.OK
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     main_parser = parser()
     options = main_parser.parse_args(arguments)
+    if options.verb is None:
+        main_parser.print_help()
+        return exits.OK
     try:
-        if options.verb is None:
-            main_parser.print_help()
-        elif "act" in options:  # a verb with a module of its own
-            return int(options.act(options))
-        elif options.verb == "run":
-            run(options.config)
-        elif options.verb == "check":
-            return check(options.config)
-        elif options.verb == "pair":
-            return pair(options)
-        elif options.verb == "import":
-            import_credentials(options.config, options.file, is_replacing=options.replace)
-        elif options.verb == "key":
-            make_key(options.config, options.name)
-        elif options.verb == "revoke":
-            revoke(options.config, options.viewer, options.key)
-        else:
-            ask_agent(options.config, options.verb, as_json=options.json)
+        return obey(options)
     except (ConfigError, CredentialsError) as error:
         print(spoken(str(error)), file=sys.stderr)
         return exits.exit_code(error)
     except MqcamError as error:
         print(f"mqcam-device: {spoken(str(error))}", file=sys.stderr)
         return exits.exit_code(error)
-    return exits.OK
 
 
 if __name__ == "__main__":
