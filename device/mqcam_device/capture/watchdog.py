@@ -137,7 +137,9 @@ class Watchdog:
     def note_answer(self, busy_s: float, now: float) -> Verdict | None:
         """Note a sign of life, which says for how long the child's camera has been in one call."""
         self._pinged_at = None
-        self._ping_due_at = now + self.timings.ping_every_s
+        is_reopening = self._reopened_at is not None
+        pause_s = self.timings.answer_s / 4 if is_reopening else self.timings.ping_every_s
+        self._ping_due_at = now + pause_s
         if busy_s >= self.timings.hang_s and self.has_started:
             return Verdict(step=Step.REPLACE, why=f"the camera has hung for {busy_s:.0f} s")
         return None

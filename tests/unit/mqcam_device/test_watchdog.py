@@ -180,6 +180,19 @@ def test_a_child_that_answers_is_asked_again_later() -> None:
     assert dog.due_at() == START + 19.1
 
 
+def test_a_child_that_reopens_is_asked_again_and_again() -> None:
+    """It had answered before its library took Python's lock and hung."""
+    dog = started()
+    dog.note_reopen(START + 1)
+    dog.note_ping(START + 1)
+    dog.note_answer(0.0, START + 1)
+    assert dog.check(START + 1.25) == Verdict(step=Step.PING)
+    dog.note_ping(START + 1.25)
+    verdict = dog.check(START + 2.25)
+    assert verdict is not None
+    assert (verdict.step, "not answered" in verdict.why) == (Step.REPLACE, True)
+
+
 def test_a_camera_that_hangs_in_a_call_is_to_be_replaced() -> None:
     dog = started()
     dog.note_ping(START)
