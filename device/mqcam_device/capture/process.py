@@ -334,6 +334,7 @@ class CaptureProcess:
             self._questions.take(reply)
             return
         self._act(self._watchdog.note_answer(float(reply.result["busy_s"]), self._now()))
+        self._woken.set()  # the next question may be due before what was due so far
 
     def _take_drop(self, message: wire.Dropped) -> None:
         """Log what was dropped, not too often: who reads slowly is not helped by more work."""

@@ -42,6 +42,6 @@ class CaptureTimings:
     healthy_s: float = 2.0
     calm_s: float = 600.0
     reopens: int = 5
-    respawn_s: tuple[float, ...] = (0.2, 1.0, 2.0, 5.0, 10.0, 60.0)
+    respawn_s: tuple[float, ...] = (0.0, 1.0, 2.0, 5.0, 10.0, 60.0)
     source_retry_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0)
     eager_s: float = 1.0
