@@ -189,8 +189,13 @@ class CaptureProcess:
             if rest_s <= 0:
                 return
             self._woken.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), rest_s)
+            await self._wake(rest_s)
+
+    async def _wake(self, timeout_s: float) -> None:
+        """Wait for news or the time-out; `asyncio.wait_for` of 3.11 may forget a cancellation."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
 
     async def _live(self) -> str:
         """Run one child to its end; returns why it ended, for a person."""
@@ -226,8 +231,7 @@ class CaptureProcess:
         """Wait until the child ends or must be ended."""
         while not (self._stopping.is_set() or child.link.lost.is_set() or self._trouble):
             rest_s = self._watchdog.due_at() - self._now()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(rest_s, 0.0))
+            await self._wake(max(rest_s, 0.0))
             self._woken.clear()
             if not child.link.lost.is_set():
                 self._act(self._watchdog.check(self._now()))
