@@ -237,6 +237,15 @@ async def test_a_network_camera_that_reconnects_is_told_and_reopened_late(
     ]
 
 
+async def test_pictures_that_come_all_the_same_are_believed(tmp_path: Path) -> None:
+    async with running(tmp_path, settings=replace(SMALL, kind="rtsp")) as camera:
+        camera.faults.cause("grumble")
+        await camera.until_state(SourceState.STALLED)
+        await camera.until_state(SourceState.RUNNING)
+        assert camera.texts(SourceState.RUNNING)[-1] == ""
+        assert camera.process.restarts == 0
+
+
 async def test_a_camera_that_says_that_it_stalled_is_reopened_as_soon_as_another(
     tmp_path: Path,
 ) -> None:

@@ -85,7 +85,7 @@ class CaptureProcess:
         self._info: StreamInfo | None = None
         self._state: SourceState | None = None
         self._source_error = ""
-        self._source_text = ""
+        self._source_note = self._source_trouble = ""
         self._trouble = ""
         self._dropped = 0
         self._drops_told_at = float("-inf")
@@ -199,7 +199,7 @@ class CaptureProcess:
 
     async def _live(self) -> str:
         """Run one child to its end; returns why it ended, for a person."""
-        self._source_error = self._source_text = self._trouble = ""
+        self._source_error = self._source_trouble = self._trouble = ""
         self._watchdog = Watchdog(timings=self._timings, began_at=self._now())
         self._watchdog.begin(name for name, wish in self._wishes.items() if wish.active)
         self._seq_base.update(self._seq_next)
@@ -257,7 +257,7 @@ class CaptureProcess:
     def _reopen(self, verdict: Verdict) -> None:
         """Let the child open its camera anew, and ask whether it hears: a frozen one does not."""
         self.reopens += 1
-        why = self._source_text or verdict.why
+        why = self._source_trouble or verdict.why
         logger.warning("camera reopened", extra=fields(reason=why, layer=verdict.layer))
         self._tell(SourceState.STALLED, RESTARTING + why)
         self._watchdog.note_reopen(self._now(), verdict.layer)
@@ -279,6 +279,10 @@ class CaptureProcess:
         else:
             self._tell(SourceState.STALLED, RESTARTING + reason)
         return pause_s
+
+    def _tell_running(self) -> None:
+        self._source_trouble = ""
+        self._tell(SourceState.RUNNING, self._source_note)
 
     def _tell(self, state: SourceState, text: str) -> None:
         self._state = state
@@ -307,31 +311,32 @@ class CaptureProcess:
         if unit.keyframe:
             self._woken.set()  # the next picture of a layer is due sooner than its first was
         if self._state is not SourceState.RUNNING and self._watchdog.has_started:
-            self._tell(SourceState.RUNNING, self._source_text)
+            self._tell_running()
         self._on_unit(unit)
 
     def _take_state(self, message: wire.State) -> None:
         self._info = message.info or self._info
-        self._source_text = message.text
         if message.state is SourceState.FAILED:
             self._source_error = message.text or "the source failed"
             if self._child is not None:
                 self._child.link.close()
         elif message.state is SourceState.RUNNING:
-            self._take_running()
+            self._take_running(message.text)
         else:
+            self._source_trouble = message.text
             if self._settings.kind in _AT_WORK:
                 self._watchdog.note_excuse(self._now())
                 self._woken.set()
             self._tell(message.state, message.text)
 
-    def _take_running(self) -> None:
+    def _take_running(self, note: str) -> None:
         """Believe a source that it runs; after trouble, where pictures are due, only with one."""
+        self._source_note, self._source_trouble = note, ""
         was_troubled = self._state in {SourceState.STALLED, SourceState.FAILED}
         self._watchdog.note_running(self._info, self._now())
         self._woken.set()
         if not (was_troubled and self._watchdog.is_expecting):
-            self._tell(SourceState.RUNNING, self._source_text)
+            self._tell_running()
 
     def _take_reply(self, reply: wire.Reply) -> None:
         if reply.number != _PING_NUMBER:
