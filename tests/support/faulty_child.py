@@ -112,6 +112,8 @@ class FaultySource:
         if self._faults.takes("hush"):
             self._on_state(SourceState.STALLED, None, "the network camera is away: trying again")
             self._silent |= {MAIN, "low"}
+        if self._faults.takes("grumble"):
+            self._on_state(SourceState.STALLED, None, "the network camera is slow")
         if self._faults.takes("die"):
             sys.exit()  # of the source's thread, without a word
         if self._faults.takes("exit"):

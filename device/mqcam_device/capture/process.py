@@ -85,7 +85,7 @@ class CaptureProcess:
         self._info: StreamInfo | None = None
         self._state: SourceState | None = None
         self._source_error = ""
-        self._source_text = ""
+        self._source_note = self._source_trouble = ""
         self._trouble = ""
         self._dropped = 0
         self._drops_told_at = float("-inf")
@@ -189,12 +189,17 @@ class CaptureProcess:
             if rest_s <= 0:
                 return
             self._woken.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), rest_s)
+            await self._wake(rest_s)
+
+    async def _wake(self, timeout_s: float) -> None:
+        """Wait for news or the time-out; `asyncio.wait_for` of 3.11 may forget a cancellation."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
 
     async def _live(self) -> str:
         """Run one child to its end; returns why it ended, for a person."""
-        self._source_error = self._source_text = self._trouble = ""
+        self._source_error = self._source_trouble = self._trouble = ""
         self._watchdog = Watchdog(timings=self._timings, began_at=self._now())
         self._watchdog.begin(name for name, wish in self._wishes.items() if wish.active)
         self._seq_base.update(self._seq_next)
@@ -226,8 +231,7 @@ class CaptureProcess:
         """Wait until the child ends or must be ended."""
         while not (self._stopping.is_set() or child.link.lost.is_set() or self._trouble):
             rest_s = self._watchdog.due_at() - self._now()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(rest_s, 0.0))
+            await self._wake(max(rest_s, 0.0))
             self._woken.clear()
             if not child.link.lost.is_set():
                 self._act(self._watchdog.check(self._now()))
@@ -253,7 +257,7 @@ class CaptureProcess:
     def _reopen(self, verdict: Verdict) -> None:
         """Let the child open its camera anew, and ask whether it hears: a frozen one does not."""
         self.reopens += 1
-        why = self._source_text or verdict.why
+        why = self._source_trouble or verdict.why
         logger.warning("camera reopened", extra=fields(reason=why, layer=verdict.layer))
         self._tell(SourceState.STALLED, RESTARTING + why)
         self._watchdog.note_reopen(self._now(), verdict.layer)
@@ -275,6 +279,10 @@ class CaptureProcess:
         else:
             self._tell(SourceState.STALLED, RESTARTING + reason)
         return pause_s
+
+    def _tell_running(self) -> None:
+        self._source_trouble = ""
+        self._tell(SourceState.RUNNING, self._source_note)
 
     def _tell(self, state: SourceState, text: str) -> None:
         self._state = state
@@ -303,37 +311,39 @@ class CaptureProcess:
         if unit.keyframe:
             self._woken.set()  # the next picture of a layer is due sooner than its first was
         if self._state is not SourceState.RUNNING and self._watchdog.has_started:
-            self._tell(SourceState.RUNNING, self._source_text)
+            self._tell_running()
         self._on_unit(unit)
 
     def _take_state(self, message: wire.State) -> None:
         self._info = message.info or self._info
-        self._source_text = message.text
         if message.state is SourceState.FAILED:
             self._source_error = message.text or "the source failed"
             if self._child is not None:
                 self._child.link.close()
         elif message.state is SourceState.RUNNING:
-            self._take_running()
+            self._take_running(message.text)
         else:
+            self._source_trouble = message.text
             if self._settings.kind in _AT_WORK:
                 self._watchdog.note_excuse(self._now())
                 self._woken.set()
             self._tell(message.state, message.text)
 
-    def _take_running(self) -> None:
+    def _take_running(self, note: str) -> None:
         """Believe a source that it runs; after trouble, where pictures are due, only with one."""
+        self._source_note, self._source_trouble = note, ""
         was_troubled = self._state in {SourceState.STALLED, SourceState.FAILED}
         self._watchdog.note_running(self._info, self._now())
         self._woken.set()
         if not (was_troubled and self._watchdog.is_expecting):
-            self._tell(SourceState.RUNNING, self._source_text)
+            self._tell_running()
 
     def _take_reply(self, reply: wire.Reply) -> None:
         if reply.number != _PING_NUMBER:
             self._questions.take(reply)
             return
         self._act(self._watchdog.note_answer(float(reply.result["busy_s"]), self._now()))
+        self._woken.set()  # the next question may be due before what was due so far
 
     def _take_drop(self, message: wire.Dropped) -> None:
         """Log what was dropped, not too often: who reads slowly is not helped by more work."""

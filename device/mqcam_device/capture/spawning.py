@@ -47,7 +47,8 @@ class Spawned:
         try:
             if grace_s:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), grace_s)
+                    async with asyncio.timeout(grace_s):
+                        await process.wait()
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -55,7 +56,8 @@ class Spawned:
             self.link.close()
         await self.link.lost.wait()
         try:
-            return explain_exit(await asyncio.wait_for(process.wait(), kill_s))
+            async with asyncio.timeout(kill_s):
+                return explain_exit(await process.wait())
         except TimeoutError:
             return "the camera's driver does not let go of its process; restart the device"
 

@@ -17,8 +17,8 @@ class CaptureTimings:
     ``first_unit_s``, and ``patience_s`` where its source cannot make keyframes. A source that says
     itself that it stalled has ``patience_s`` too. A reopened one must be open within ``open_s``,
     show a picture within ``settle_s`` after that, and all within ``reopen_s``. A child is asked
-    for a sign of life each ``ping_every_s``, and when it falls silent, and has ``answer_s`` to
-    give it; no call of its camera may take ``hang_s``.
+    for a sign of life each ``ping_every_s``, for which it has ``calm_answer_s``, and when it falls
+    silent, for which it has ``answer_s``; no call of its camera may take ``hang_s``.
 
     After ``healthy_s`` of pictures a fault is the first again, after ``calm_s`` without one too.
     ``respawn_s`` are the pauses before the next child after so many faults in a row,
@@ -38,10 +38,11 @@ class CaptureTimings:
     reopen_s: float = 3.0
     ping_every_s: float = 10.0
     answer_s: float = 1.0
+    calm_answer_s: float = 3.0
     hang_s: float = 15.0
     healthy_s: float = 2.0
     calm_s: float = 600.0
     reopens: int = 5
-    respawn_s: tuple[float, ...] = (0.2, 1.0, 2.0, 5.0, 10.0, 60.0)
+    respawn_s: tuple[float, ...] = (0.0, 1.0, 2.0, 5.0, 10.0, 60.0)
     source_retry_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0)
     eager_s: float = 1.0

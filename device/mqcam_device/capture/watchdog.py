@@ -77,6 +77,7 @@ class Watchdog:
     _excused_at: float | None = None
     _pinged_at: float | None = None
     _ping_due_at: float = 0.0
+    _answer_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._ping_due_at = self.began_at + self.timings.ping_every_s
@@ -133,6 +134,8 @@ class Watchdog:
         """Note that the child was asked for a sign of life."""
         if self._pinged_at is None:
             self._pinged_at = now
+            is_silent = self._reopened_at is not None
+            self._answer_s = self.timings.answer_s if is_silent else self.timings.calm_answer_s
 
     def note_answer(self, busy_s: float, now: float) -> Verdict | None:
         """Note a sign of life, which says for how long the child's camera has been in one call."""
@@ -184,8 +187,8 @@ class Watchdog:
         timings = self.timings
         found = []
         if self._pinged_at is not None:
-            why = f"the capture child has not answered for {timings.answer_s:g} s"
-            found.append((self._pinged_at + timings.answer_s, Verdict(step=Step.REPLACE, why=why)))
+            why = f"the capture child has not answered for {self._answer_s:g} s"
+            found.append((self._pinged_at + self._answer_s, Verdict(step=Step.REPLACE, why=why)))
         if not self.has_started:
             why = f"the capture child did not start within {timings.hello_s:g} s"
             return [*found, (self.began_at + timings.hello_s, Verdict(step=Step.REPLACE, why=why))]
