@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mqcam.errors import SourceError
@@ -168,8 +168,7 @@ class CaptureProcess:
             self._child.link.send(message)
 
     def _remember(self, controls: Mapping[str, ControlValue]) -> None:
-        merged = {**dict(self._settings.controls), **controls}
-        self._settings = replace(self._settings, controls=tuple(merged.items()))
+        self._settings = self._settings.with_controls(controls)
 
     async def _live(self) -> str:
         """Run one child to its end; returns why it ended, for a person."""
