@@ -364,3 +364,15 @@ def publishing(url: str) -> Iterator[None]:
         publisher.wait(DEADLINE_S)
         if publisher.stdin is not None:
             publisher.stdin.close()
+
+
+def test_network_camera_needs_no_codecs() -> None:
+    """The capture child of a small board is 20 MB smaller without PyAV."""
+    program = (
+        "import sys; from mqcam_device.media import SourceSettings; "
+        "from mqcam_device.sources.selection import make_source; "
+        "make_source(SourceSettings(kind='rtsp', url='rtsp://camera/')); "
+        "sys.exit('av' in sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=DEADLINE_S)

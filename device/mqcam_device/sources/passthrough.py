@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Final
 from mqcam.errors import SourceError
 
 from mqcam_device.group import Group
-from mqcam_device.media import MAIN, SourceState, StreamInfo
+from mqcam_device.media import MAIN, AccessUnit, SourceState, StreamInfo
 from mqcam_device.sources.feed import Bell
 from mqcam_device.sources.intake import Intake, Unfit
-from mqcam_device.sources.still import decode_newest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mqcam_device.media import (
-        AccessUnit,
         ControlInfo,
         ControlValue,
         Sink,
@@ -37,9 +35,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEPT_S: Final = 10.0
+KEPT_S: Final = 8.0
 KEPT_BYTES: Final = 2_000_000
-"""Bounds of what is kept. Beyond them nothing is, up to the camera's next keyframe."""
+"""Bounds of what is kept. Beyond them nothing is, up to the camera's next keyframe. The agent takes
+a burst of ten seconds' worth of pictures for a fault."""
 
 BURST_UNITS: Final = 8
 BURST_PAUSE_S: Final = 0.002
@@ -137,6 +136,9 @@ class PassthroughSource:
 
     def snapshot(self, timeout_s: float) -> bytes:
         """Return the newest picture as JPEG; raises SourceError."""
+        # Late, because a camera that encodes by itself needs no codecs: 20 MB.
+        from mqcam_device.sources.still import decode_newest  # noqa: PLC0415
+
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._is_snapshot_wanted = True
@@ -260,7 +262,9 @@ class PassthroughSource:
             self._hand_over(self._owed.popleft())
             self._sent_at = time.monotonic()
 
-    def _hand_over(self, unit: AccessUnit) -> None:
+    def _hand_over(self, kept: AccessUnit) -> None:
+        # A copy, because whoever takes it numbers it anew, and it may go out once more.
+        unit = AccessUnit(kept.data, kept.captured_ns, kept.keyframe, kept.seq, kept.layer)
         try:
             self._sink(unit)
         except Exception:

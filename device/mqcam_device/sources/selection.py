@@ -1,7 +1,9 @@
 """Make the source that the settings name.
 
-It must not know processes or sockets.
+It must not know processes or sockets. Each kind is imported when it is made: a network camera, for
+one, needs none of PyAV's 20 MB.
 """
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -9,14 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mqcam.errors import SourceError
-
-from mqcam_device.sources.encoded import EncodedSource
-from mqcam_device.sources.film import Film
-from mqcam_device.sources.passthrough import PassthroughSource
-from mqcam_device.sources.pattern import Pattern
-from mqcam_device.sources.rtsp import RtspFeed
-from mqcam_device.sources.usb import UsbFeed, UsbPictures
-from mqcam_device.sources.usbdevice import Machine, choose_mode
 
 if TYPE_CHECKING:
     from mqcam_device.media import SourceSettings, VideoSource
@@ -32,13 +26,18 @@ def make_source(settings: SourceSettings) -> VideoSource:
     if settings.kind == "rtsp":
         return _make_rtsp(settings)
     if settings.kind == "usb":
-        return make_usb(settings, Machine())
+        return make_usb(settings)
     if settings.kind not in {"pattern", "film"}:
         raise SourceError(settings.kind, "this kind of source is not in this build")
+    from mqcam_device.sources.encoded import EncodedSource
+
     return EncodedSource(_make_raw(settings), settings)
 
 
 def _make_rtsp(settings: SourceSettings) -> VideoSource:
+    from mqcam_device.sources.passthrough import PassthroughSource
+    from mqcam_device.sources.rtsp import RtspFeed
+
     url = settings.url or ""
     if not url.startswith(("rtsp://", "rtsps://")) or not url.isprintable() or " " in url:
         raise SourceError("rtsp", "expected an address such as rtsp://192.0.2.7/stream1")
@@ -49,9 +48,18 @@ def _make_rtsp(settings: SourceSettings) -> VideoSource:
     return PassthroughSource(feed, settings, name=feed.name, encoder="camera (RTSP)")
 
 
-def make_usb(settings: SourceSettings, host: Host) -> VideoSource:
-    """Return the source for a USB camera, by the format that it has; raises SourceError."""
+def make_usb(settings: SourceSettings, host: Host | None = None) -> VideoSource:
+    """Return the source for a USB camera, by the format that it has; raises SourceError.
+
+    The ``host`` is this machine, unless a test has another.
+    """
+    from mqcam_device.sources.encoded import EncodedSource
+    from mqcam_device.sources.passthrough import PassthroughSource
+    from mqcam_device.sources.usb import UsbFeed, UsbPictures
+    from mqcam_device.sources.usbdevice import Machine, choose_mode
+
     _check_size(settings)
+    host = host or Machine()
     camera = host.find(settings.camera)
     if camera.trouble:
         raise SourceError(camera.id, camera.trouble)
@@ -65,6 +73,9 @@ def make_usb(settings: SourceSettings, host: Host) -> VideoSource:
 
 
 def _make_raw(settings: SourceSettings) -> RawSource:
+    from mqcam_device.sources.film import Film
+    from mqcam_device.sources.pattern import Pattern
+
     size = _check_size(settings)
     if settings.kind == "film":
         if not settings.path:
