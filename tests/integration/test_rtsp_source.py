@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from itertools import pairwise
@@ -16,26 +15,23 @@ import av
 import pytest
 from mqcam.errors import SourceError
 from mqcam.h264 import iterate_nals, nal_type
-from mqcam_device.media import AccessUnit, SourceSettings, SourceState, StreamInfo
-from mqcam_device.sources.feed import Bell
-from mqcam_device.sources.rtsp import RtspFeed
+from mqcam_device.media import AccessUnit, SourceState
 from mqcam_device.sources.selection import make_source
 from support.clips import encode
 from support.polling import until
-from support.rtsp_server import RtspServer, Stream, Wishes
+from support.rtsp_server import Stream, Wishes
+from support.rtsp_sources import camera, settings_for, source_for
+from support.watched import DEADLINE_S, Watched, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mqcam_device.media import VideoSource
 
-DEADLINE_S = 10.0
 PUBLISHER = Path(__file__).parents[1] / "support" / "publisher.py"
-CANARY = 'p4ss:w@rd/ä"\\'
+
 NS = 1_000_000_000
 
 Units = queue.Queue[AccessUnit]
-State = tuple[SourceState, StreamInfo | None, str]
 
 
 @pytest.fixture(scope="module")
@@ -49,59 +45,8 @@ def long_clip() -> list[bytes]:
     return encode(120)
 
 
-@contextmanager
-def camera(stream: Stream, wishes: Wishes | None = None) -> Iterator[RtspServer]:
-    server = RtspServer(stream, wishes)
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-def settings_for(server: RtspServer, **changes: object) -> SourceSettings:
-    return SourceSettings(kind="rtsp", url=server.url, fps_min=5.0, **changes)  # type: ignore[arg-type]
-
-
-class Watched:
-    """A started source, its units and its states."""
-
-    def __init__(self, settings: SourceSettings) -> None:
-        self.units: Units = queue.Queue()
-        self.states: queue.Queue[State] = queue.Queue()
-        self.source: VideoSource = make_source(settings)
-        self.info = self.source.start(self.units.put, lambda *state: self.states.put(state))
-
-    def unit(self) -> AccessUnit:
-        return self.units.get(timeout=DEADLINE_S)
-
-    def keyframe(self) -> AccessUnit:
-        while not (unit := self.unit()).keyframe:
-            pass
-        return unit
-
-    def state(self) -> State:
-        return self.states.get(timeout=DEADLINE_S)
-
-
-@contextmanager
-def watched(settings: SourceSettings) -> Iterator[Watched]:
-    subject = Watched(settings)
-    try:
-        yield subject
-    finally:
-        assert subject.source.stop(2.0)
-
-
-def refusal(settings: SourceSettings) -> str:
-    """Return the sentence with which a source does not start; no thread is left."""
-    with pytest.raises(SourceError) as caught:
-        Watched(settings)
-    assert "source" not in {thread.name for thread in threading.enumerate()}
-    return str(caught.value)
-
-
 def test_stream_is_known_before_anybody_looks(clip: list[bytes]) -> None:
-    with camera(Stream(clip, fps=25.0)) as server, watched(settings_for(server)) as subject:
+    with camera(Stream(clip, fps=25.0)) as server, watched(source_for(server)) as subject:
         info = subject.info
 
     assert (info.width, info.height, info.fps_max, info.fps_min) == (320, 240, 25.0, 5.0)
@@ -116,7 +61,7 @@ def test_units_begin_with_a_keyframe_and_decode(in_description: bool, clip: list
     stream = Stream(
         clip, has_sets_in_description=in_description, has_sets_in_band=not in_description
     )
-    with camera(stream) as server, watched(settings_for(server)) as subject:
+    with camera(stream) as server, watched(source_for(server)) as subject:
         subject.source.resume()
         units = [subject.unit() for _ in range(20)]
 
@@ -129,84 +74,10 @@ def test_units_begin_with_a_keyframe_and_decode(in_description: bool, clip: list
     assert len(frames) + len(context.decode(None)) == 20
 
 
-@pytest.mark.parametrize("scheme", ["digest", "digest-old", "digest-sha256", "basic"])
-def test_account_is_told_as_the_camera_wants_it(scheme: str, clip: list[bytes]) -> None:
-    wishes = Wishes(account=("jo", CANARY), scheme=scheme)
-    with (
-        camera(Stream(clip), wishes) as server,
-        watched(settings_for(server, username="jo", password=CANARY)) as subject,
-    ):
-        subject.source.resume()
-        assert subject.unit().keyframe
-
-
-def test_nothing_tells_the_account(
-    clip: list[bytes], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level("DEBUG")
-    wishes = Wishes(account=("jo", "another"))
-    with camera(Stream(clip), wishes) as server:
-        settings = settings_for(server, username="jo", password=CANARY)
-        said = [refusal(settings), repr(settings), repr(make_source(settings))]
-        wishes.account = ("jo", CANARY)
-        with watched(settings) as subject:
-            wishes.account = ("jo", "changed")
-            server.hang_up()
-            until(lambda: server.requests.count("DESCRIBE") >= 6, timeout_s=DEADLINE_S)
-        while not subject.states.empty():
-            said.append(repr(subject.state()))
-
-    assert any("it refuses the account" in each for each in said[3:])
-    printed = capfd.readouterr()
-    for text in (*said, caplog.text, printed.out, printed.err, *server.heads):
-        assert CANARY not in text
-        assert "p4ss" not in text
-
-
-@pytest.mark.parametrize(
-    ("method", "status", "words"),
-    [
-        ("DESCRIBE", 404, "it has no such stream: check the path in 'url'"),
-        ("SETUP", 461, "turn on RTSP over TCP in the camera"),
-        ("SETUP", 453, "no room for one more viewer"),
-        ("PLAY", 500, "it answers PLAY with 500"),
-        ("DESCRIBE", 302, "the stream has moved"),
-    ],
-)
-def test_camera_that_refuses_is_quoted_with_what_to_do(
-    method: str, status: int, words: str, clip: list[bytes]
-) -> None:
-    with camera(Stream(clip), Wishes(status={method: status})) as server:
-        said = refusal(settings_for(server))
-
-    assert words in said
-    assert said.startswith(f"127.0.0.1:{server.port}: ")
-    assert "stream1" not in said  # some cameras' addresses hold their accounts
-
-
-def test_other_faults_are_told_too(clip: list[bytes]) -> None:
-    with camera(Stream(clip), Wishes(account=("jo", "x"))) as server:
-        assert "it wants an account: set 'username'" in refusal(settings_for(server))
-    assert "nothing listens there" in refusal(settings_for(server))
-    with camera(Stream(clip, codec="H265")) as server:
-        assert "set this stream to H.264 in the camera" in refusal(settings_for(server))
-
-
-@pytest.mark.parametrize("method", ["DESCRIBE", "SETUP", "PLAY"])
-def test_camera_that_does_not_answer_is_given_up(method: str, clip: list[bytes]) -> None:
-    with camera(Stream(clip), Wishes(silent={method})) as server:
-        feed, bell = RtspFeed(server.url, username="", password="", answer_s=0.2), Bell()
-        bell.open()
-        with pytest.raises(SourceError, match=f"it does not answer {method}"):
-            feed.open(bell)
-        feed.close()
-        bell.close()
-
-
 def test_stop_does_not_wait_for_a_camera_that_is_silent(clip: list[bytes]) -> None:
     wishes = Wishes()
     with camera(Stream(clip), wishes) as server:
-        subject = Watched(settings_for(server))
+        subject = Watched(source_for(server))
         wishes.is_stalled = True
         before = time.monotonic()
         assert subject.source.stop(2.0)
@@ -215,7 +86,7 @@ def test_stop_does_not_wait_for_a_camera_that_is_silent(clip: list[bytes]) -> No
 
 def test_who_looks_gets_the_last_keyframe_and_all_since_at_once(long_clip: list[bytes]) -> None:
     stream = Stream(long_clip)
-    with camera(stream) as server, watched(settings_for(server)) as subject:
+    with camera(stream) as server, watched(source_for(server)) as subject:
         until(lambda: server.requests.count("PLAY") == 1, timeout_s=DEADLINE_S)
         subject.source.snapshot(DEADLINE_S)  # the keyframe is there
         time.sleep(1.0)  # so long it has been when somebody comes
@@ -236,7 +107,7 @@ def test_who_looks_gets_the_last_keyframe_and_all_since_at_once(long_clip: list[
 
 @pytest.mark.parametrize("fault", ["hang up", "garbage"])
 def test_source_connects_again_by_itself(fault: str, clip: list[bytes]) -> None:
-    with camera(Stream(clip)) as server, watched(settings_for(server)) as subject:
+    with camera(Stream(clip)) as server, watched(source_for(server)) as subject:
         subject.source.resume()
         last = subject.keyframe()
         if fault == "hang up":
@@ -259,7 +130,7 @@ def test_source_connects_again_by_itself(fault: str, clip: list[bytes]) -> None:
 def test_camera_that_falls_silent_is_told_of_before_the_agent_would_act(
     clip: list[bytes],
 ) -> None:
-    with camera(Stream(clip)) as server, watched(settings_for(server)) as subject:
+    with camera(Stream(clip)) as server, watched(source_for(server)) as subject:
         subject.source.resume()
         subject.keyframe()
         server.wishes.is_stalled = True
@@ -278,7 +149,7 @@ def test_camera_that_falls_silent_is_told_of_before_the_agent_would_act(
 
 
 def test_new_size_after_a_new_connection_is_announced(clip: list[bytes]) -> None:
-    with camera(Stream(clip)) as server, watched(settings_for(server)) as subject:
+    with camera(Stream(clip)) as server, watched(source_for(server)) as subject:
         subject.source.resume()
         subject.keyframe()
         server.stream = Stream(encode(15, width=160, height=128))
@@ -293,7 +164,7 @@ def test_new_size_after_a_new_connection_is_announced(clip: list[bytes]) -> None
 def test_camera_rests_when_nobody_has_looked_for_long(clip: list[bytes]) -> None:
     with (
         camera(Stream(clip)) as server,
-        watched(settings_for(server, idle_stop_s=0.2)) as subject,
+        watched(source_for(server, idle_stop_s=0.2)) as subject,
     ):
         until(lambda: "TEARDOWN" in server.requests, timeout_s=DEADLINE_S)
         subject.source.resume()
@@ -304,8 +175,23 @@ def test_camera_rests_when_nobody_has_looked_for_long(clip: list[bytes]) -> None
         ]
 
 
+def test_picture_does_not_wait_for_the_next_one(clip: list[bytes]) -> None:
+    arrived: list[int] = []
+    with camera(Stream(clip)) as server:
+        source = make_source(settings_for(server))
+        source.start(lambda _: arrived.append(time.monotonic_ns()), lambda *_: None)
+        source.resume()
+        until(lambda: len(arrived) >= 40, timeout_s=DEADLINE_S)
+        assert source.stop(2.0)
+        late_ms = sorted(
+            (at - sent) / 1e6 for sent, at in zip(server.sent_ns, arrived, strict=False)
+        )
+
+    assert late_ms[len(late_ms) // 2] < 15  # the next one comes after 33
+
+
 def test_session_is_kept_alive(clip: list[bytes]) -> None:
-    with camera(Stream(clip), Wishes(session_s=2)) as server, watched(settings_for(server)):
+    with camera(Stream(clip), Wishes(session_s=2)) as server, watched(source_for(server)):
         until(lambda: "OPTIONS" in server.requests, timeout_s=DEADLINE_S)
 
     keeping = next(head for head in server.heads if head.startswith("OPTIONS"))
@@ -329,7 +215,7 @@ def test_sink_that_raises_does_not_end_the_source(clip: list[bytes]) -> None:
 
 
 def test_wishes_that_no_camera_grants_change_nothing(clip: list[bytes]) -> None:
-    with camera(Stream(clip)) as server, watched(settings_for(server)) as subject:
+    with camera(Stream(clip)) as server, watched(source_for(server)) as subject:
         assert not subject.source.request_keyframe()
         assert subject.source.set_bitrate(100_000) == 0
         assert subject.source.set_framerate(5.0) == subject.info.fps_max
@@ -342,7 +228,7 @@ def test_what_ffmpeg_publishes_is_passed_on(clip: list[bytes]) -> None:
     """The packets and the description are FFmpeg's own, as from a camera that is built with it."""
     with camera(Stream(clip)) as server, publishing(server.url):
         until(lambda: "RECORD" in server.requests, timeout_s=DEADLINE_S)
-        with watched(settings_for(server)) as subject:
+        with watched(source_for(server)) as subject:
             subject.source.resume()
             units = [subject.keyframe(), *(subject.unit() for _ in range(10))]
 
@@ -364,3 +250,15 @@ def publishing(url: str) -> Iterator[None]:
         publisher.wait(DEADLINE_S)
         if publisher.stdin is not None:
             publisher.stdin.close()
+
+
+def test_network_camera_needs_no_codecs() -> None:
+    """The capture child of a small board is 20 MB smaller without PyAV."""
+    program = (
+        "import sys; from mqcam_device.media import SourceSettings; "
+        "from mqcam_device.sources.selection import make_source; "
+        "make_source(SourceSettings(kind='rtsp', url='rtsp://camera/')); "
+        "sys.exit('av' in sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=DEADLINE_S)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import errno
-import queue
-import threading
 import time
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,53 +11,23 @@ import av
 import pytest
 from fakes.usb_cameras import FakeHost
 from mqcam.errors import SourceError
-from mqcam_device.media import LOW, AccessUnit, SourceSettings, SourceState, StreamInfo
+from mqcam_device.media import LOW, AccessUnit, SourceSettings, SourceState
 from mqcam_device.sources.selection import make_source, make_usb
 from mqcam_device.sources.usb import UsbPictures
 from mqcam_device.sources.v4l2 import CID_FORCE_KEY_FRAME
 from support.polling import until
+from support.watched import DEADLINE_S, Watched, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from mqcam_device.media import VideoSource
 
-DEADLINE_S = 10.0
 NS = 1_000_000_000
 SIZE = (320, 240)
-
-State = tuple[SourceState, StreamInfo | None, str]
 
 
 def settings(**changes: object) -> SourceSettings:
     return SourceSettings(kind="usb", width=SIZE[0], height=SIZE[1], fps_min=5.0, **changes)  # type: ignore[arg-type]
-
-
-class Watched:
-    """A started source, its units and its states."""
-
-    def __init__(self, source: VideoSource) -> None:
-        self.source = source
-        self.units: queue.Queue[AccessUnit] = queue.Queue()
-        self.states: queue.Queue[State] = queue.Queue()
-        self.info = source.start(self.units.put, lambda *state: self.states.put(state))
-
-    def unit(self) -> AccessUnit:
-        return self.units.get(timeout=DEADLINE_S)
-
-    def state(self) -> State:
-        return self.states.get(timeout=DEADLINE_S)
-
-
-@contextmanager
-def watched(source: VideoSource) -> Iterator[Watched]:
-    subject = Watched(source)
-    try:
-        yield subject
-    finally:
-        assert source.stop(2.0)
-        assert not {"source", "grabber"} & {thread.name for thread in threading.enumerate()}
 
 
 def decoded(units: list[AccessUnit]) -> list[av.VideoFrame]:

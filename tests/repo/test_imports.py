@@ -16,7 +16,7 @@ LIGHT = {
     "mqcam.private": NETWORK,
     "mqcam_device.capture.__main__": ("cryptography", "libcamera", "picamera2", "ssl", *NETWORK),
     "mqcam_device.sources.selection": (
-        *("cryptography", "libcamera", "numpy", "picamera2", "ssl"),
+        *("av", "cryptography", "libcamera", "numpy", "picamera2", "ssl"),
         *("mqcam_device.sources.picamera", "mqcam_device.sources.rtsp", "mqcam_device.sources.usb"),
         *NETWORK,
     ),

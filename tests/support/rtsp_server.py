@@ -15,9 +15,13 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from support.clips import nals_of
 from support.rtp import PAYLOAD_TYPE, packet, payloads
+
+if TYPE_CHECKING:
+    import ssl
 
 TICKS_S = 90_000
 GARBAGE = bytes(range(128, 256)) * 8
@@ -56,12 +60,19 @@ class Wishes:
 class RtspServer:
     """Serves on a free port of loopback from its making to `stop`."""
 
-    def __init__(self, stream: Stream, wishes: Wishes | None = None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        wishes: Wishes | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
         self.stream = stream
         self.wishes = wishes or Wishes()
         self.requests: list[str] = []
         self.heads: list[str] = []
         self.began_at = time.monotonic()
+        self.sent_ns: list[int] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._clients: list[_Client] = []
@@ -73,7 +84,8 @@ class RtspServer:
 
     @property
     def url(self) -> str:
-        return f"rtsp://127.0.0.1:{self.port}/stream1"
+        scheme = "rtsps" if self._tls else "rtsp"
+        return f"{scheme}://127.0.0.1:{self.port}/stream1"
 
     def hang_up(self) -> None:
         """Close all connections; new ones are taken."""
@@ -112,6 +124,13 @@ class RtspServer:
                 connection, _ = listener.accept()
             except OSError:
                 return
+            try:
+                connection.settimeout(5)
+                if self._tls is not None:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                connection.close()
+                continue
             client = _Client(self, connection)
             self._clients.append(client)
             self._spawn(client.serve)
@@ -302,6 +321,7 @@ class _Client:
             )
             self._sequence += 1
             self.send(b"$\0" + len(made).to_bytes(2) + made)
+        self._server.sent_ns.append(time.monotonic_ns())
 
 
 def describe(stream: Stream) -> str:

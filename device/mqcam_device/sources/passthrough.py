@@ -20,7 +20,6 @@ from mqcam_device.media import MAIN, AccessUnit, SourceState, StreamInfo
 from mqcam_device.sources.delivery import Delivery
 from mqcam_device.sources.feed import Bell
 from mqcam_device.sources.intake import Intake, Unfit
-from mqcam_device.sources.still import decode_newest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +33,10 @@ if TYPE_CHECKING:
     )
     from mqcam_device.sources.feed import Feed
 
-KEPT_S: Final = 10.0
+KEPT_S: Final = 8.0
 KEPT_BYTES: Final = 2_000_000
-"""Bounds of what is kept. Beyond them nothing is, up to the camera's next keyframe."""
+"""Bounds of what is kept. Beyond them nothing is, up to the camera's next keyframe. The agent takes
+a burst of ten seconds' worth of pictures for a fault."""
 
 BURST_UNITS: Final = 8
 BURST_PAUSE_S: Final = 0.002
@@ -135,6 +135,9 @@ class PassthroughSource:
 
     def snapshot(self, timeout_s: float) -> bytes:
         """Return the newest picture as JPEG; raises SourceError."""
+        # Late, because a camera that encodes by itself needs no codecs: 20 MB.
+        from mqcam_device.sources.still import decode_newest  # noqa: PLC0415
+
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._is_snapshot_wanted = True

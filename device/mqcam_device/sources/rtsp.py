@@ -139,11 +139,9 @@ class RtspFeed:
             self._socket = connection
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._is_encrypted:
-                self._socket = _trusting().wrap_socket(connection, server_hostname=self._host)
+                self._socket = self._encrypt(connection)
         except socket.gaierror as error:
             raise SourceError(self.name, "its name is not known: check 'url'") from error
-        except ssl.SSLError as error:
-            raise SourceError(self.name, "it does not speak TLS there: try rtsp://") from error
         except ConnectionRefusedError as error:
             reason = "nothing listens there: is RTSP turned on, and is the port right?"
             raise SourceError(self.name, reason) from error
@@ -151,6 +149,13 @@ class RtspFeed:
             reason = f"it cannot be reached ({error.strerror or 'no answer'}): is it on?"
             raise SourceError(self.name, reason) from error
         self._socket.setblocking(False)
+
+    def _encrypt(self, connection: socket.socket) -> ssl.SSLSocket:
+        try:
+            return _trusting().wrap_socket(connection, server_hostname=self._host)
+        except OSError as error:  # also where it waits for a plain request
+            connection.close()
+            raise SourceError(self.name, "it does not speak TLS there: try rtsp://") from error
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str]) -> Answer:
         """Send a request and wait for its answer, with the account where it is asked for."""
@@ -209,6 +214,9 @@ class RtspFeed:
             return []
         try:
             data = connection.recv(_RECEIVE_BYTES)
+            # Cameras that collect small packets (Nagle) would wait 40 ms for each late receipt. The
+            # kernel forgets this again and again.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             found = list(self._reader.feed(data))
         except (BlockingIOError, ssl.SSLWantReadError):
             return []

@@ -1,8 +1,9 @@
 """Make the source that the settings name.
 
-Each camera's code is loaded when it is wanted: all of it would cost every capture child 5 MB and
-a tenth of a second of its restart. It must not know processes or sockets.
+It must not know processes or sockets. Each kind is imported when it is made: a network camera, for
+one, needs none of PyAV's 20 MB.
 """
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -10,10 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mqcam.errors import SourceError
-
-from mqcam_device.sources.encoded import EncodedSource
-from mqcam_device.sources.film import Film
-from mqcam_device.sources.pattern import Pattern
 
 if TYPE_CHECKING:
     from mqcam_device.media import SourceSettings, VideoSource
@@ -31,22 +28,24 @@ def make_source(settings: SourceSettings) -> VideoSource:
     if settings.kind == "rtsp":
         return _make_rtsp(settings)
     if settings.kind == "usb":
-        return _make_usb_of_this_machine(settings)
+        return make_usb(settings)
     if settings.kind not in {"pattern", "film"}:
         raise SourceError(settings.kind, "this kind of source is not in this build")
+    from mqcam_device.sources.encoded import EncodedSource
+
     return EncodedSource(_make_raw(settings), settings)
 
 
 def _make_picamera(settings: SourceSettings) -> VideoSource:
-    from mqcam_device.sources.picamera.source import PicameraSource  # noqa: PLC0415 - as said above
+    from mqcam_device.sources.picamera.source import PicameraSource
 
     _check_size(settings)
     return PicameraSource(settings)
 
 
 def _make_rtsp(settings: SourceSettings) -> VideoSource:
-    from mqcam_device.sources.passthrough import PassthroughSource  # noqa: PLC0415 - as said above
-    from mqcam_device.sources.rtsp import RtspFeed  # noqa: PLC0415
+    from mqcam_device.sources.passthrough import PassthroughSource
+    from mqcam_device.sources.rtsp import RtspFeed
 
     url = settings.url or ""
     if not url.startswith(("rtsp://", "rtsps://")) or not url.isprintable() or " " in url:
@@ -58,19 +57,18 @@ def _make_rtsp(settings: SourceSettings) -> VideoSource:
     return PassthroughSource(feed, settings, name=feed.name, encoder="camera (RTSP)")
 
 
-def _make_usb_of_this_machine(settings: SourceSettings) -> VideoSource:
-    from mqcam_device.sources.usbdevice import Machine  # noqa: PLC0415 - as said above
+def make_usb(settings: SourceSettings, host: Host | None = None) -> VideoSource:
+    """Return the source for a USB camera, by the format that it has; raises SourceError.
 
-    return make_usb(settings, Machine())
-
-
-def make_usb(settings: SourceSettings, host: Host) -> VideoSource:
-    """Return the source for a USB camera, by the format that it has; raises SourceError."""
-    from mqcam_device.sources.passthrough import PassthroughSource  # noqa: PLC0415 - as said above
-    from mqcam_device.sources.usb import UsbFeed, UsbPictures  # noqa: PLC0415
-    from mqcam_device.sources.usbdevice import choose_mode  # noqa: PLC0415
+    The ``host`` is this machine, unless a test has another.
+    """
+    from mqcam_device.sources.encoded import EncodedSource
+    from mqcam_device.sources.passthrough import PassthroughSource
+    from mqcam_device.sources.usb import UsbFeed, UsbPictures
+    from mqcam_device.sources.usbdevice import Machine, choose_mode
 
     _check_size(settings)
+    host = host or Machine()
     camera = host.find(settings.camera)
     if camera.trouble:
         raise SourceError(camera.id, camera.trouble)
@@ -84,6 +82,9 @@ def make_usb(settings: SourceSettings, host: Host) -> VideoSource:
 
 
 def _make_raw(settings: SourceSettings) -> RawSource:
+    from mqcam_device.sources.film import Film
+    from mqcam_device.sources.pattern import Pattern
+
     size = _check_size(settings)
     if settings.kind == "film":
         if not settings.path:
