@@ -234,6 +234,7 @@ class Agent:
             "source": self._capture_state.state,
             "source_text": self._capture_state.text,
             "capture_pid": self._capture.pid,
+            "restarts": self._capture.restarts,
             "viewers": len(self._peers),
             "layers": self._hub.describe(),
         }

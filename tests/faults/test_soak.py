@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from support.agent import SMALL, RunningAgent
 from support.broker import ShippedBroker
+from support.sizes import descriptors, resident_kib, threads
 from support.watching import next_frame, viewer
 
 if TYPE_CHECKING:
@@ -31,23 +30,6 @@ SEED = 20
 GROWTH_LIMIT_KIB = 6 * 1024
 DESCRIPTOR_SLACK = 3
 IDLE_TIMEOUT_S = 20.0
-
-
-def resident_kib(pid: int) -> int:
-    """Return the resident memory of a process."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1])
-
-
-def descriptors(pid: int) -> int:
-    """Return how many files and sockets a process has open."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
-def threads(pid: int) -> int:
-    """Return how many threads a process has."""
-    return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
 async def idle(camera: RunningAgent) -> None:

@@ -1,4 +1,7 @@
-"""The real capture child on one end of a socketpair, the test on the other."""
+"""The real capture child on one end of a socketpair, the test on the other.
+
+It is long because all that one can say to a child is said here, by one and the same half of a link.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ from mqcam.h264 import SPS, iterate_nals, nal_type, parse_sps
 from mqcam_device.capture import wire
 from mqcam_device.capture.build import build_name
 from mqcam_device.media import LOW, MAIN, AccessUnit, SourceSettings, SourceState
+from support.films import make_film
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SMALL = SourceSettings(width=320, height=240, bitrate_bps=300_000, label="test")
 HD = SourceSettings(width=1280, height=720, bitrate_bps=1_500_000, label="test")
@@ -115,6 +120,56 @@ def test_the_first_unit_is_a_keyframe_of_the_announced_profile(child: Child) -> 
     sps = next(nal for nal in iterate_nals(unit.data) if nal_type(nal) == SPS)
     assert parse_sps(sps).profile_level_id == state.info.profile_level_id
     assert (parse_sps(sps).width, parse_sps(sps).height) == (320, 240)
+
+
+def test_a_reopened_source_goes_on_as_the_former_did(child: Child) -> None:
+    """Its numbers go on, and it begins with a keyframe."""
+    child.start()
+    child.send(wire.Framerate(fps=10), wire.Activate(active=True))
+    before = [child.receive_unit() for _ in range(3)]
+    child.send(wire.Reopen())
+    states: list[wire.State] = []
+    message = child.receive()
+    while not (states and isinstance(message, AccessUnit)):
+        if isinstance(message, wire.State):
+            states.append(message)
+        elif isinstance(message, AccessUnit):
+            before.append(message)
+        message = child.receive()
+    assert states[0].state is SourceState.RUNNING
+    assert (message.keyframe, message.seq) == (True, before[-1].seq + 1)
+    pace_ms = (child.receive_unit().captured_ns - child.receive_unit().captured_ns) / -1e6
+    assert pace_ms == pytest.approx(100, abs=40)
+
+
+def test_a_source_that_cannot_be_reopened_is_told(child: Child, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4")
+    child.start(SourceSettings(kind="film", path=str(film)))
+    film.unlink()
+    child.send(wire.Reopen())
+    state = child.receive_until(lambda message: isinstance(message, wire.State))
+    assert isinstance(state, wire.State)
+    assert (state.state, state.text) == (SourceState.FAILED, f"{film}: there is no such file")
+
+
+def test_a_question_is_answered_under_its_number(child: Child) -> None:
+    child.start()
+    child.send(wire.Ask(number=7, verb=wire.PING, args={}, within_s=1.0))
+    child.send(wire.Ask(number=8, verb=wire.CONTROLS, args={}, within_s=1.0))
+    alive = child.receive()
+    assert isinstance(alive, wire.Reply)
+    assert alive.number == 7
+    assert alive.result["busy_s"] < 1.0
+    assert child.receive() == wire.Reply(number=8, result={"controls": []})
+
+
+def test_a_child_without_a_source_says_so(child: Child) -> None:
+    child.send(wire.Hello(version=wire.VERSION, build=build_name()))
+    child.send(wire.Ask(number=1, verb=wire.SNAPSHOT, args={}, within_s=1.0))
+    child.receive()
+    reply = child.receive()
+    assert isinstance(reply, wire.Reply)
+    assert reply.error == "camera: is not open just now; try again"
 
 
 def test_nothing_is_encoded_before_activation_nor_after(child: Child) -> None:

@@ -43,6 +43,13 @@ WITH_CLOCK = (
 )
 """The command on a machine whose clock is as a test wants it."""
 
+WITH_CHILD = (
+    "import functools, sys; from mqcam_device import app; "
+    "app.CaptureProcess = functools.partial(app.CaptureProcess, program={program!r}); "
+    "from mqcam_device.cli import main; sys.exit(main(sys.argv[1:]))"
+)
+"""The command with another capture child, one that breaks when told to."""
+
 
 class RunningAgent:
     """``mqcam-device run`` for one camera at a broker of the tests; a context manager."""
@@ -57,6 +64,7 @@ class RunningAgent:
         ice: str = "",
         has_clock: bool | None = None,
         program: Sequence[str] = ("-m", "mqcam_device.cli"),
+        child: tuple[str, ...] | None = None,
     ) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"mqcam-{name}-"))
@@ -72,6 +80,8 @@ class RunningAgent:
         )
         if has_clock is not None:
             program = ["-c", WITH_CLOCK.format(clock=has_clock)]
+        if child is not None:
+            program = ["-c", WITH_CHILD.format(program=child)]
         self._command = [sys.executable, *program, "run", "--config", str(self.config)]
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -44,6 +44,7 @@ class Camera:
         self._settings: SourceSettings | None = None
         self._settings_lock = threading.Lock()
         self._generation = 0
+        self._told_generation = 0
         self._next_seq: dict[str, int] = {}
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
@@ -110,7 +111,8 @@ class Camera:
             lambda *state: self._report(generation, *state),
         )
         self.source = source
-        self._put(wire.State(state=SourceState.RUNNING, info=info))
+        if self._told_generation != generation:
+            self._put(wire.State(state=SourceState.RUNNING, info=info))
         for order in self._orders.standing():
             _tell(source, order)
 
@@ -139,6 +141,8 @@ class Camera:
         if state is SourceState.FAILED:
             self._fail(text)
         else:
+            if state is SourceState.RUNNING and info is not None:
+                self._told_generation = generation
             self._put(wire.State(state=state, info=info, text=text))
 
     def _fail(self, text: str) -> None:

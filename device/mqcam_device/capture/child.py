@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import threading
+import traceback
 from typing import TYPE_CHECKING
 
 from mqcam.errors import LocalProtocolError
@@ -17,7 +18,6 @@ from mqcam_device.capture import wire
 from mqcam_device.capture.answers import Answers
 from mqcam_device.capture.build import build_name
 from mqcam_device.capture.camera import Camera
-from mqcam_device.capture.fuse import blow
 from mqcam_device.capture.orders import ORDERS, Orders
 from mqcam_device.capture.outbox import Outbox
 from mqcam_device.media import SourceState
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-OK, SOURCE_FAILED, AGENT_NOT_UNDERSTOOD = 0, 3, 4
-"""Exit codes: told to stop, the source cannot run, the agent is of another build."""
+OK, SOURCE_FAILED, AGENT_NOT_UNDERSTOOD, MUTE = 0, 3, 4, 6
+"""Exit codes: told to stop, the source cannot run, the agent is of another build, a mistake of ours
+in what should be said. 5 is `fuse.HUNG`."""
 
 _RECEIVE_BYTES = 64 * 1024
 _FLUSH_S = 0.5
@@ -121,6 +122,7 @@ class _Child:
                     self._link.sendall(wire.encode(message))
         except OSError:
             return  # the agent has gone; the main thread sees it too
-        except BaseException:
-            blow()  # a child that cannot speak is of no use, and would not be noticed for a while
-            raise
+        except BaseException:  # noqa: BLE001 - whatever it is
+            # A child that cannot speak is of no use, and would not be noticed for a while.
+            traceback.print_exc()
+            os._exit(MUTE)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mqcam.errors import LocalProtocolError
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
+
+MAX_WAITING_BYTES: Final = 256 * 1024
+"""A child that has not read so much will not read the rest either: it is hung up on."""
 
 
 class Link(asyncio.Protocol):
@@ -65,8 +68,12 @@ class Link(asyncio.Protocol):
 
     def send(self, message: wire.Message) -> None:
         """Send a message; after the end it is ignored."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(wire.encode(message))
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(wire.encode(message))
+        if self._transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+            self.error = "the capture child does not read what it is told"
+            self.close()
 
     def close(self) -> None:
         """Hang up; the child ends itself."""

@@ -6,8 +6,9 @@ It must not know sockets: the writer takes, the source's thread puts.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mqcam_device.capture import wire
 from mqcam_device.media import AccessUnit
@@ -19,22 +20,32 @@ MAX_UNITS = 30
 MAX_BYTES = 2 * 1024 * 1024
 _MAX_MESSAGES = 64
 
+ASK_AGAIN_S: Final = 0.5
+"""A layer that waits for a keyframe asks for it again this often, while others of it come."""
+
 
 class Outbox:
     """Messages for one writer thread.
 
     Units beyond the bounds are dropped, with all that follow up to the next keyframe, which is
-    asked for. Of other messages the oldest go first; there are never that many.
+    asked for when there is room, again and again. Of other messages the oldest go first; there are
+    never that many. ``request_keyframe`` must not block.
     """
 
-    def __init__(self, request_keyframe: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        request_keyframe: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._request_keyframe = request_keyframe
+        self._clock = clock
         self._changed = threading.Condition()
         self._messages: deque[wire.Message] = deque(maxlen=_MAX_MESSAGES)
         self._units: deque[AccessUnit] = deque()
         self._bytes = 0
         self._dropped: dict[str, int] = {}
-        self._torn: set[str] = set()
+        self._torn: dict[str, float] = {}  # when each was last asked for a keyframe
         self._is_closed = False
 
     def put(self, message: wire.Message) -> None:
@@ -45,6 +56,8 @@ class Outbox:
             else:
                 self._messages.append(message)
             self._changed.notify()
+            wanted = self._wanted()
+        self._ask(wanted)
 
     def take(self) -> wire.Message | None:
         """Wait for the next message; None when closed and empty."""
@@ -57,9 +70,8 @@ class Outbox:
                 return None
             unit = self._units.popleft()
             self._bytes -= len(unit.data)
-            wanted = tuple(self._torn) if not self._units else ()
-        for layer in wanted:  # there is room again
-            self._request_keyframe(layer)
+            wanted = self._wanted()
+        self._ask(wanted)
         return unit
 
     def close(self) -> None:
@@ -76,10 +88,23 @@ class Outbox:
         is_usable = unit.keyframe or layer not in self._torn
         if has_room and is_usable and not self._is_closed:
             if layer in self._torn:
-                self._torn.discard(layer)
+                del self._torn[layer]
                 self._messages.append(wire.Dropped(units=self._dropped.pop(layer), layer=layer))
             self._units.append(unit)
             self._bytes += len(unit.data)
             return
-        self._torn.add(layer)
+        self._torn.setdefault(layer, float("-inf"))
         self._dropped[layer] = self._dropped.get(layer, 0) + 1
+
+    def _wanted(self) -> tuple[str, ...]:
+        """Return the layers that can go on with a keyframe: there is room again."""
+        if self._units or not self._torn:
+            return ()
+        now = self._clock()
+        wanted = tuple(name for name, at in self._torn.items() if now - at >= ASK_AGAIN_S)
+        self._torn.update(dict.fromkeys(wanted, now))
+        return wanted
+
+    def _ask(self, layers: tuple[str, ...]) -> None:
+        for layer in layers:
+            self._request_keyframe(layer)

@@ -12,7 +12,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mqcam.errors import SourceError
 from mqcam.log import fields
@@ -37,6 +37,9 @@ OnState = Callable[[SourceState, StreamInfo | None, str], None]
 
 RESTARTING = "camera restarting: "
 """How a sentence begins that viewers read while the picture is about to come back."""
+
+_AT_WORK: Final = frozenset({"rtsp"})
+"""Kinds of sources that reconnect by themselves, which takes longer than a camera's restart."""
 
 _PING_NUMBER = 0
 _DROPS_TOLD_EVERY_S = 10.0
@@ -82,6 +85,7 @@ class CaptureProcess:
         self._info: StreamInfo | None = None
         self._state: SourceState | None = None
         self._source_error = ""
+        self._source_text = ""
         self._trouble = ""
         self._dropped = 0
         self._drops_told_at = float("-inf")
@@ -89,6 +93,7 @@ class CaptureProcess:
         self._woken = asyncio.Event()
         self._ended = asyncio.Event()
         self._is_running = False
+        self._is_wanted = False
         self.respawns = 0
         self.reopens = 0
 
@@ -96,6 +101,11 @@ class CaptureProcess:
     def pid(self) -> int | None:
         """The running child's process id."""
         return self._child.pid if self._child else None
+
+    @property
+    def restarts(self) -> int:
+        """How often the camera had to be opened anew, in the same child or another."""
+        return self.reopens + self.respawns
 
     async def run(self) -> None:
         """Keep a child running until `stop` or cancellation."""
@@ -107,9 +117,7 @@ class CaptureProcess:
                 reason = await self._live()
                 if self._stopping.is_set():
                     break
-                pause_s = self._tell_end(reason)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause_s)
+                await self._pause(self._tell_end(reason))
                 self.respawns += 1
         finally:
             self._ended.set()
@@ -119,6 +127,7 @@ class CaptureProcess:
     def set_active(self, layer: str, active: bool) -> None:
         """Encode a layer or rest it; the first unit of an activated layer is a keyframe."""
         self._wishes[layer].active = active
+        self._is_wanted = self._is_wanted or active
         self._watchdog.set_active(layer, active, self._now())
         self._woken.set()
         self._send(wire.Activate(active=active, layer=layer))
@@ -170,9 +179,21 @@ class CaptureProcess:
     def _remember(self, controls: Mapping[str, ControlValue]) -> None:
         self._settings = self._settings.with_controls(controls)
 
+    async def _pause(self, pause_s: float) -> None:
+        """Wait before the next child; who comes to look meanwhile need not wait for long."""
+        begun_at, self._is_wanted = self._now(), False
+        while not self._stopping.is_set():
+            whole_s = min(pause_s, self._timings.eager_s) if self._is_wanted else pause_s
+            rest_s = begun_at + whole_s - self._now()
+            if rest_s <= 0:
+                return
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), rest_s)
+
     async def _live(self) -> str:
         """Run one child to its end; returns why it ended, for a person."""
-        self._source_error = self._trouble = ""
+        self._source_error = self._source_text = self._trouble = ""
         self._watchdog = Watchdog(timings=self._timings, began_at=self._now())
         self._watchdog.begin(name for name, wish in self._wishes.items() if wish.active)
         self._seq_base.update(self._seq_next)
@@ -216,7 +237,10 @@ class CaptureProcess:
         if verdict.step is Step.PING:
             self._ping()
         elif verdict.step is Step.REOPEN and self._ladder.takes_reopening(self._now()):
-            self._reopen(verdict.why)
+            self._reopen(verdict)
+        elif verdict.layer:
+            logger.warning("layer does not come", extra=fields(layer=verdict.layer))
+            self._watchdog.give_up(verdict.layer)
         else:
             self._give_up(verdict.why)
 
@@ -225,12 +249,13 @@ class CaptureProcess:
         within_s = self._timings.answer_s
         self._send(wire.Ask(number=_PING_NUMBER, verb=wire.PING, args={}, within_s=within_s))
 
-    def _reopen(self, why: str) -> None:
+    def _reopen(self, verdict: Verdict) -> None:
         """Let the child open its camera anew, and ask whether it hears: a frozen one does not."""
         self.reopens += 1
-        logger.warning("camera reopened", extra=fields(reason=why))
+        why = self._source_text or verdict.why
+        logger.warning("camera reopened", extra=fields(reason=why, layer=verdict.layer))
         self._tell(SourceState.STALLED, RESTARTING + why)
-        self._watchdog.note_reopen(self._now())
+        self._watchdog.note_reopen(self._now(), verdict.layer)
         self._send(wire.Reopen())
         self._ping()
 
@@ -268,18 +293,21 @@ class CaptureProcess:
         if self._trouble:
             return
         now = self._now()
-        unit.seq += self._seq_base[unit.layer]
-        self._seq_next[unit.layer] = unit.seq + 1
         self._ladder.note_unit(now)
         if not self._watchdog.note_unit(unit.layer, now):
             self._give_up("the camera delivers far more pictures than it announced")
             return
+        unit.seq += self._seq_base[unit.layer]
+        self._seq_next[unit.layer] = unit.seq + 1
+        if unit.keyframe:
+            self._woken.set()  # the next picture of a layer is due sooner than its first was
         if self._state is not SourceState.RUNNING and self._watchdog.has_started:
-            self._tell(SourceState.RUNNING, "")
+            self._tell(SourceState.RUNNING, self._source_text)
         self._on_unit(unit)
 
     def _take_state(self, message: wire.State) -> None:
         self._info = message.info or self._info
+        self._source_text = message.text
         if message.state is SourceState.FAILED:
             self._source_error = message.text or "the source failed"
             if self._child is not None:
@@ -287,8 +315,9 @@ class CaptureProcess:
         elif message.state is SourceState.RUNNING:
             self._take_running()
         else:
-            if message.state is SourceState.STALLED:
+            if self._settings.kind in _AT_WORK:
                 self._watchdog.note_excuse(self._now())
+                self._woken.set()
             self._tell(message.state, message.text)
 
     def _take_running(self) -> None:
@@ -297,7 +326,7 @@ class CaptureProcess:
         self._watchdog.note_running(self._info, self._now())
         self._woken.set()
         if not (was_troubled and self._watchdog.is_expecting):
-            self._tell(SourceState.RUNNING, "")
+            self._tell(SourceState.RUNNING, self._source_text)
 
     def _take_reply(self, reply: wire.Reply) -> None:
         if reply.number != _PING_NUMBER:

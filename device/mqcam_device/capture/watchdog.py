@@ -29,14 +29,19 @@ class Step(Enum):
     PING = "ask it for a sign of life"
     REOPEN = "let it open its camera anew"
     REPLACE = "kill it and start another"
+    LEAVE = "wait no longer for one of its layers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A step, and why in half a sentence for a person."""
+    """A step, and why in half a sentence for a person.
+
+    ``layer`` is the one that is silent while others are not: no reason to replace the child.
+    """
 
     step: Step
     why: str = ""
+    layer: str = ""
 
 
 @dataclass(slots=True)
@@ -64,9 +69,11 @@ class Watchdog:
     _layers: dict[str, _Layer] = field(default_factory=dict)
     _announced: dict[str, LayerInfo] = field(default_factory=dict)
     _can_force_keyframe: bool = True
+    _in_vain: set[str] = field(default_factory=set)
     _spate: _Spate = field(default_factory=_Spate)
     _reopened_at: float | None = None
-    _reopen_s: float = 0.0
+    _back_at: float = 0.0
+    _is_slow: bool = False
     _excused_at: float | None = None
     _pinged_at: float | None = None
     _ping_due_at: float = 0.0
@@ -98,8 +105,11 @@ class Watchdog:
         self._excused_at = None
         if not self.is_expecting:
             self._reopened_at = None
-        for layer in self._layers.values():
-            layer.since, layer.unit_at = now, None
+        elif self._reopened_at is not None and not self._is_slow:
+            longest_s = max(self._limit_s(name, is_first=False) for name in self._awaited)
+            settled_at = now + max(self.timings.settle_s, longest_s)
+            self._back_at = min(self._reopened_at + self.timings.reopen_s, settled_at)
+        self._expect_first_units(now)
 
     def note_excuse(self, now: float) -> None:
         """Note that the source says itself that it stalled, and is at work on it."""
@@ -110,6 +120,7 @@ class Watchdog:
         layer = self._layers.get(name)
         if layer is not None:
             layer.unit_at = now
+        self._in_vain.discard(name)
         if self._reopened_at is not None:
             self._reopened_at = None
             for other in self._layers.values():
@@ -126,24 +137,36 @@ class Watchdog:
     def note_answer(self, busy_s: float, now: float) -> Verdict | None:
         """Note a sign of life, which says for how long the child's camera has been in one call."""
         self._pinged_at = None
-        self._ping_due_at = now + self.timings.ping_every_s
+        is_reopening = self._reopened_at is not None
+        pause_s = self.timings.answer_s / 4 if is_reopening else self.timings.ping_every_s
+        self._ping_due_at = now + pause_s
         if busy_s >= self.timings.hang_s and self.has_started:
             return Verdict(step=Step.REPLACE, why=f"the camera has hung for {busy_s:.0f} s")
         return None
 
-    def note_reopen(self, now: float) -> None:
-        """Note that the child was told to open its camera anew.
+    def note_reopen(self, now: float, layer: str = "") -> None:
+        """Note that the child was told to open its camera anew, perhaps for one layer only.
 
         A source that excused itself is one that takes its time to open.
         """
-        is_slow = self._excused_at is not None
+        self._in_vain |= {layer} - {""}
+        self._is_slow = self._excused_at is not None
         self._reopened_at, self._excused_at = now, None
-        self._reopen_s = self.timings.hello_s if is_slow else self.timings.reopen_s
+        self._back_at = now + (self.timings.hello_s if self._is_slow else self.timings.open_s)
+        self._expect_first_units(now)
+
+    def give_up(self, layer: str) -> None:
+        """Watch a layer no longer that does not come although others do, until it is woken."""
+        self._layers.pop(layer, None)
 
     @property
     def is_expecting(self) -> bool:
         """Tell whether pictures should come: somebody looks at a layer that there is."""
-        return any(name in self._announced for name in self._layers)
+        return bool(self._awaited)
+
+    @property
+    def _awaited(self) -> list[str]:
+        return [name for name in self._layers if name in self._announced]
 
     def due_at(self) -> float:
         """Return when to check next."""
@@ -167,8 +190,9 @@ class Watchdog:
             why = f"the capture child did not start within {timings.hello_s:g} s"
             return [*found, (self.began_at + timings.hello_s, Verdict(step=Step.REPLACE, why=why))]
         if self._reopened_at is not None:
-            why = f"the camera did not come back within {self._reopen_s:g} s"
-            found.append((self._reopened_at + self._reopen_s, Verdict(step=Step.REPLACE, why=why)))
+            away_s = round(self._back_at - self._reopened_at, 1)
+            why = f"the camera did not come back within {away_s:g} s"
+            found.append((self._back_at, Verdict(step=Step.REPLACE, why=why)))
         else:
             found += self._silences()
         if self._pinged_at is None:
@@ -178,16 +202,24 @@ class Watchdog:
     def _silences(self) -> list[tuple[float, Verdict]]:
         """Return when each active layer will have been silent for too long."""
         found = []
-        for name, layer in self._layers.items():
-            if name not in self._announced:
-                continue
+        for name in self._awaited:
+            layer = self._layers[name]
             since = layer.since if layer.unit_at is None else layer.unit_at
             limit_s = self._limit_s(name, is_first=layer.unit_at is None)
             if self._excused_at is not None:
                 since, limit_s = max(self._excused_at, layer.since), self.timings.patience_s
-            verdict = Verdict(step=Step.REOPEN, why=f"no picture for {limit_s:.1f} s")
+            # Layers that fall silent together do so within a frame or two.
+            later = since + limit_s / 2
+            is_alone = any((other.unit_at or 0.0) > later for other in self._layers.values())
+            why = f"no picture for {round(limit_s, 1):g} s"
+            step = Step.LEAVE if is_alone and name in self._in_vain else Step.REOPEN
+            verdict = Verdict(step=step, why=why, layer=name if is_alone else "")
             found.append((since + limit_s, verdict))
         return found
+
+    def _expect_first_units(self, now: float) -> None:
+        for layer in self._layers.values():
+            layer.since, layer.unit_at = now, None
 
     def _limit_s(self, name: str, *, is_first: bool) -> float:
         timings = self.timings

@@ -71,3 +71,22 @@ def test_a_torn_layer_does_not_tear_the_other() -> None:
         MAX_UNITS + 1,
         2,
     ]
+
+
+def test_a_keyframe_that_does_not_come_is_asked_for_again_but_not_with_every_unit() -> None:
+    asked: list[str] = []
+    now = 0.0
+    outbox = Outbox(asked.append, clock=lambda: now)
+    for seq in range(MAX_UNITS + 1):
+        outbox.put(unit(seq))
+    take(outbox, MAX_UNITS)
+    assert asked == [MAIN]
+    for tick in range(1, 31):
+        now = tick / 30
+        outbox.put(unit(MAX_UNITS + tick))
+    assert asked == [MAIN] * 3
+    outbox.put(unit(100, keyframe=True))
+    outbox.put(unit(101))
+    now = 5.0
+    assert take(outbox, 3) == [wire.Dropped(units=31), 100, 101]
+    assert asked == [MAIN] * 3

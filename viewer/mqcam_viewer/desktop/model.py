@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 STILL_S = 2.0
 """A picture older than this is no longer called live."""
 
+RESTARTING_S = 0.5
+"""It is told sooner where the camera itself says that no picture comes."""
+
+RESTARTING_TEXT = "camera restarting: "
+"""How a camera's own sentence may begin: the state says it already."""
+
 CAPTURE_TROUBLE = frozenset({"starting", "stalled", "failed"})
 """States of a camera's own capture in which no new picture can come."""
 
@@ -127,6 +133,8 @@ class _Camera:
     why: str = ""
     has_played: bool = False
     measured: Measured | None = None
+    is_news: bool = False
+    """What the camera says of itself is newer than what was measured of its pictures."""
     refusal: str = ""
     """Why whoever spoke last in its name is not believed."""
 
@@ -282,7 +290,7 @@ class Model:
             case Interrupted(text=text, is_final=is_final):
                 self._interrupt(event.camera, text, is_final=is_final)
             case Measured(idle_s=idle_s):
-                camera.measured = event
+                camera.measured, camera.is_news = event, False
                 camera.seen_at = now if idle_s < STILL_S else camera.seen_at
 
     def _hear(self, cameras: Mapping[str, Status | None], now: datetime) -> None:
@@ -290,6 +298,7 @@ class Model:
             camera = self._camera(name)
             was_present = camera.is_present
             camera.is_present = status is not None and status.state != OFFLINE
+            camera.is_news = camera.is_news or status not in {None, camera.status}
             camera.status = status or camera.status
             if camera.is_present or was_present:
                 camera.seen_at = now
@@ -351,10 +360,11 @@ def _judge_picture(camera: _Camera) -> tuple[State, str]:
     """Return whether pictures that came still come, and what keeps them."""
     idle_s = camera.measured.idle_s if camera.measured else 0.0
     capture = camera.status.capture if camera.status else None
+    is_still = camera.is_news or idle_s >= RESTARTING_S
+    if is_still and capture and capture.state in CAPTURE_TROUBLE:
+        return State.RESTARTING, words.sentence(capture.text.removeprefix(RESTARTING_TEXT))
     if idle_s < STILL_S:
         return State.LIVE, ""
-    if capture is not None and capture.state in CAPTURE_TROUBLE:
-        return State.RESTARTING, words.sentence(capture.text)
     return State.STILL, f"No new picture for {idle_s:.0f} s"
 
 

@@ -56,6 +56,11 @@ PICAMERA2_NAMES: Final[tuple[CameraName, ...]] = (
     ),
     CameraName(
         module=_CAMERA,
+        path="Picamera2.sensor_modes",
+        reason="the sizes that a person can choose from",
+    ),
+    CameraName(
+        module=_CAMERA,
         path="Picamera2.__init__",
         parameters=("camera_num",),
         reason="opens one camera",

@@ -236,6 +236,29 @@ def test_a_camera_whose_capture_restarts_says_so(capture: str) -> None:
     assert (view.state, view.detail) == (State.RESTARTING, "The camera module does not answer")
 
 
+@pytest.mark.parametrize(("idle_s", "state"), [(0.4, State.LIVE), (0.6, State.RESTARTING)])
+def test_a_camera_that_says_so_is_believed_before_its_picture_is_old(
+    idle_s: float, state: State
+) -> None:
+    """The state says that it restarts; the sentence only why. Pictures that come are believed."""
+    stalled = status(capture="stalled", text="camera restarting: no picture for 1 s")
+    model = told(*PLAYING, CamerasChanged(cameras={"front": stalled}), measured(idle_s=idle_s))
+    view = model.view("front", NOON)
+
+    assert view.state is state
+    assert view.detail == "No picture for 1 s" or state is State.LIVE
+
+
+def test_what_a_camera_says_is_believed_until_its_pictures_are_measured_again() -> None:
+    model = told(*PLAYING, measured(idle_s=0.0))
+    model.apply(CamerasChanged(cameras={"front": status(capture="stalled")}), NOON)
+
+    assert model.view("front", NOON).state is State.RESTARTING
+
+    model.apply(measured(idle_s=0.1), NOON)
+    assert model.view("front", NOON).state is State.LIVE
+
+
 def test_an_old_picture_is_not_called_live() -> None:
     model = told(*PLAYING, measured(idle_s=4.4))
     view = model.view("front", NOON)
