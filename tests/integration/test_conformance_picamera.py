@@ -45,17 +45,17 @@ def conform(names: tuple[str, ...], marks: str, folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("fake_camera")
-def test_the_camera_conforms_with_either_encoder(tmp_path: Path) -> None:
-    conform(("TestPi4", "TestPi5"), "not long", tmp_path)
+def test_the_camera_conforms_with_libx264(tmp_path: Path) -> None:
+    conform(("TestPi5",), "not long", tmp_path)
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("fake_camera")
-def test_the_camera_conforms_in_its_child(tmp_path: Path) -> None:
-    conform(("TestPi4InItsChild",), "long or not long", tmp_path)
+def test_the_camera_conforms_with_the_hardware_and_in_its_child(tmp_path: Path) -> None:
+    conform(("TestPi4", "TestPi4InItsChild"), "long or not long", tmp_path)
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("fake_camera")
-def test_the_camera_conforms_where_that_takes_long(tmp_path: Path) -> None:
-    conform(("TestPi4", "TestPi5"), "long", tmp_path)
+def test_the_camera_conforms_with_libx264_where_that_takes_long(tmp_path: Path) -> None:
+    conform(("TestPi5",), "long", tmp_path)

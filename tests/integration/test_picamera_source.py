@@ -8,22 +8,25 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes.scene import PI_4, Scene
 from mqcam_device.capture.process import CaptureProcess
+from mqcam_device.capture.timings import CaptureTimings
 from mqcam_device.media import MAIN, AccessUnit, SourceSettings, SourceState, StreamInfo
 from support.picamera import PICAMERA2, FakeCamera
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 TRIALS = ("codec", "frozen_codec", "owners_wishes", "rest", "hanging", "refusals")
 OF_PI_4 = ("codec", "frozen_codec")
 SIDE_BY_SIDE = 3
 DEADLINE_S = 40.0
+GROWTH_LIMIT_KIB = 16 * 1024
 
 
 class Done:
@@ -105,6 +108,7 @@ def test_a_codec_that_freezes_is_stopped_in_time(trials: Mapping[str, Done]) -> 
 def test_the_night_is_slow_in_both_layers_and_no_fault(trials: Mapping[str, Done]) -> None:
     told = trials["frozen_codec"].told
     assert all(5 < fps < 11 for fps in told["night fps"].values())  # every picture of ten in both
+    assert told["one time"]  # of each picture that both show
     assert told["failure"] == ""
 
 
@@ -197,22 +201,72 @@ class Audience:
                 await self._changed.wait()
 
 
-async def test_in_its_child_a_camera_that_stalls_is_opened_anew(fake_camera: FakeCamera) -> None:
+@asynccontextmanager
+async def in_its_child(
+    timings: CaptureTimings | None = None,
+) -> AsyncIterator[tuple[CaptureProcess, Audience]]:
+    """Run a capture child with a camera that somebody looks at."""
     settings = SourceSettings(kind="picamera", width=640, height=480, bitrate_bps=800_000)
     audience = Audience()
-    process = CaptureProcess(settings, on_unit=audience.take, on_state=audience.hear)
+    process = CaptureProcess(
+        settings, on_unit=audience.take, on_state=audience.hear, timings=timings
+    )
     process.set_active(MAIN, True)
     task = asyncio.create_task(process.run(), name="capture")
     try:
         await audience.until(lambda: len(audience.units) > 5)
-        fake_camera.stall()
-        await audience.until(lambda: process.reopens > 0)
-        count = len(audience.units)
-        await audience.until(lambda: len(audience.units) > count + 5)
-        assert audience.units[count].keyframe
-        assert process.respawns == 0
-        assert SourceState.STALLED in audience.states
-        assert not {"numpy", "picamera2", "libcamera"} & sys.modules.keys()
+        yield process, audience
     finally:
         await process.stop()
         await task
+
+
+async def test_in_its_child_a_camera_that_stalls_is_opened_anew(fake_camera: FakeCamera) -> None:
+    async with in_its_child() as (process, audience):
+        await stall(fake_camera, process, audience)
+        assert process.respawns == 0
+        assert SourceState.STALLED in audience.states
+        assert not {"numpy", "picamera2", "libcamera"} & sys.modules.keys()
+
+
+async def stall(camera: FakeCamera, process: CaptureProcess, audience: Audience) -> float:
+    """Stall the camera and return for how long there was no picture."""
+    camera.stall()
+    reopens = process.reopens
+    await audience.until(lambda: process.reopens > reopens)
+    before = audience.units[-1]
+    count = len(audience.units)
+    await audience.until(lambda: len(audience.units) > count + 5)
+    assert audience.units[count].keyframe
+    return (audience.units[count].captured_ns - before.captured_ns) / 1e9
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("devices", [PI_4, {}], ids=["hardware", "software"])
+async def test_fifty_stalls_in_one_child_leave_nothing_behind(
+    fake_camera: FakeCamera, devices: dict[str, str]
+) -> None:
+    fake_camera.scene = Scene(devices=devices)
+    sizes: list[tuple[int, int]] = []
+    timings = CaptureTimings(healthy_s=0.3, reopens=1000)
+    async with in_its_child(timings) as (process, audience):
+        for _ in range(50):
+            assert await stall(fake_camera, process, audience) < 4.0
+            sizes.append(size_of(process.pid or 0))
+            count = len(audience.units)
+            await audience.until(lambda: len(audience.units) > count + 15)  # noqa: B023
+        assert process.respawns == 0
+    (first_kib, _), (last_kib, _) = sizes[5], sizes[-1]
+    assert last_kib - first_kib < GROWTH_LIMIT_KIB
+    assert len({descriptors for _, descriptors in sizes[5:]}) <= 2
+
+
+def size_of(pid: int) -> tuple[int, int]:
+    """Return a process's resident memory in KiB, and how many descriptors it has."""
+    [line] = (each for each in status_of(pid) if each.startswith("VmRSS:"))
+    return int(line.split()[1]), len([*Path(f"/proc/{pid}/fd").iterdir()])
+
+
+def status_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()

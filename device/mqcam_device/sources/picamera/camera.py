@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 _FIRST_UNIT_S: Final = 4.0
 """How long a camera may take for its first picture; exposure needs some before it lets one out."""
 
+_profiles: Final[dict[tuple[str, LayerInfo], str]] = {}
+"""What encoders of this process said of layers: a camera that is opened anew after a fault has
+little time. They are few, as few as the settings that an agent starts its child with."""
+
 
 class Camera:
     """A camera from `open` to `close`.
@@ -95,7 +99,8 @@ class Camera:
         self._encoders = {
             info.name: self._make_encoder(info, self._ties) for info in self.info.layers
         }
-        self.info = replace(self.info, profile_level_id=self._probe())
+        self.info = replace(self.info, profile_level_id=self._profile())
+        self.run()
         return self.info
 
     def run(self) -> None:
@@ -259,7 +264,15 @@ class Camera:
             library, info, ties, bitrate_bps=bitrate_bps, matrix=matrix, thinning=thinning
         )
 
-    def _probe(self) -> str:
+    def _profile(self) -> str:
+        """Return the profile of the main layer, as its parameter sets say it."""
+        main = self.info.layers[0]
+        kind = (self.info.encoder, main)
+        if kind not in _profiles:
+            _profiles[kind] = self._probe(main)
+        return _profiles[kind]
+
+    def _probe(self, main: LayerInfo) -> str:
         """Encode a first picture and return the profile that its parameter sets say."""
         units: list[AccessUnit] = []
         came = threading.Event()
@@ -268,7 +281,6 @@ class Camera:
             units.append(unit)
             came.set()
 
-        main = self.info.layers[0]
         encoder = self._make_encoder(main, replace(self._ties, deliver=deliver))
         encoder.start(self._picamera)
         try:

@@ -22,10 +22,7 @@ def choose(cameras: Sequence[Mapping[str, Any]], wanted: str | None) -> int:
     Raises SourceError with what there is instead.
     """
     if wanted is not None:
-        for place, camera in enumerate(cameras):
-            if camera["Id"] == wanted:
-                return place
-        raise SourceError("picamera", f"there is no camera {wanted}; {_listed(cameras)}")
+        return _place_of(wanted, cameras)
     for place, camera in enumerate(cameras):
         if _USB not in camera["Id"]:
             return place
@@ -33,6 +30,15 @@ def choose(cameras: Sequence[Mapping[str, Any]], wanted: str | None) -> int:
         reason = f"no camera on a ribbon cable; 'kind: usb' is for USB cameras; {_listed(cameras)}"
         raise SourceError("picamera", reason)
     raise SourceError("picamera", "no camera found: check the ribbon cable at both of its ends")
+
+
+def _place_of(wanted: str, cameras: Sequence[Mapping[str, Any]]) -> int:
+    if _USB in wanted:
+        raise SourceError("picamera", f"{wanted} is a USB camera: 'kind: usb' is for those")
+    for place, camera in enumerate(cameras):
+        if camera["Id"] == wanted:
+            return place
+    raise SourceError("picamera", f"there is no camera {wanted}; {_listed(cameras)}")
 
 
 def _listed(cameras: Sequence[Mapping[str, Any]]) -> str:

@@ -6,7 +6,6 @@ is done by a thread of its own: callers wait with a deadline or not at all.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -20,7 +19,7 @@ from mqcam_device.sources.picamera.encoder import Ties
 from mqcam_device.sources.picamera.library import load
 from mqcam_device.sources.picamera.opening import explain
 from mqcam_device.sources.picamera.sensorclock import SensorClock
-from mqcam_device.sources.picamera.snapshot import develop, forget
+from mqcam_device.sources.picamera.snapshot import Promise
 from mqcam_device.sources.picamera.worker import Worker
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ _OPEN_S: Final = 9.0
 """Importing picamera2 alone takes seconds on a Pi Zero; the agent waits 10 s for a child."""
 
 _CONTROL_S: Final = 2.0
-_CANCEL_S: Final = 0.5
 _HANG_S: Final = 3.0
 """Work that takes longer is said to hang; opening excepted."""
 
@@ -59,7 +57,7 @@ class PicameraSource:
         self._is_fault_told = self._is_hang_told = False
         self._delivering = threading.Lock()  # units of two layers come from two threads
         self._capturing = threading.Lock()  # one snapshot after the other
-        self._is_capturing = False
+        self._promise: Promise | None = None
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Open the camera and see a picture of it; raises SourceError."""
@@ -167,7 +165,7 @@ class PicameraSource:
     def _idle_end_s(self) -> float | None:
         """Return when a camera that nobody looks at is to be stopped."""
         camera, idle_s = self._camera, self._settings.idle_stop_s
-        if camera is None or idle_s is None or self._idle_since_s is None or self._is_capturing:
+        if camera is None or idle_s is None or self._idle_since_s is None or self._promise:
             return None
         return self._idle_since_s + idle_s if camera.is_running else None
 
@@ -177,32 +175,28 @@ class PicameraSource:
     def _capture(self, end_s: float) -> bytes | None:
         """Return a picture, None if none comes until then."""
         rest_s = max(end_s - time.monotonic(), 0.0)
-        job = self._worker.call(self._begin_capture, rest_s, what="taking a picture")
+        promise = self._worker.call(self._begin_capture, rest_s, what="taking a picture")
         try:
-            picture = develop(job, max(end_s - time.monotonic(), 0.0))
-            if picture is None:
-                self._give_up_capture(job)
-            return picture
+            return promise.develop(max(end_s - time.monotonic(), 0.0))
         finally:
-            self._worker.post("snapshot", self._end_capture)
+            self._worker.post("snapshot", lambda: self._end_capture(promise))
 
-    def _begin_capture(self) -> object:
-        job = self._opened().begin_capture()
-        self._is_capturing = True
-        return job
+    def _begin_capture(self) -> Promise:
+        if self._promise is not None:
+            self._end_capture(self._promise)  # whoever wanted it has gone
+        self._promise = Promise(self._opened().begin_capture())
+        return self._promise
 
-    def _end_capture(self) -> None:
-        self._is_capturing = False
+    def _end_capture(self, promise: Promise) -> None:
+        """Let picamera2 forget a promise that was not kept: jobs behind it would wait."""
+        if promise is not self._promise:
+            return
+        self._promise = None
+        if not promise.is_kept:
+            self._opened().cancel_captures()
+            promise.forget()
         if self._idle_since_s is not None:
             self._idle_since_s = time.monotonic()
-
-    def _give_up_capture(self, job: object) -> None:
-        """Let picamera2 forget a promise: while a job waits, nothing else can be done."""
-        with contextlib.suppress(SourceError):
-            self._worker.call(
-                lambda: self._opened().cancel_captures(), _CANCEL_S, what="giving a picture up"
-            )
-            forget(job)
 
     def _close(self) -> None:
         if self._camera is not None:
@@ -222,12 +216,16 @@ class PicameraSource:
 
     def _fail(self, error: Exception) -> None:
         """Tell that what was asked could not be done: only a new start can help."""
-        text = str(error) if isinstance(error, MqcamError) else f"picamera: {explain(error)}"
-        self._on_state(SourceState.FAILED, None, text)
+        if not self._is_over:
+            self._on_state(SourceState.FAILED, None, sentence(error))
 
     def _tell_fault(self, error: Exception) -> None:
         """Tell the first fault of a thread; the silence that follows is the agent's to judge."""
         if not (self._is_fault_told or self._is_over):
             self._is_fault_told = True
-            text = str(error) if isinstance(error, MqcamError) else f"picamera: {explain(error)}"
-            self._on_state(SourceState.STALLED, None, text)
+            self._on_state(SourceState.STALLED, None, sentence(error))
+
+
+def sentence(error: Exception) -> str:
+    """Return an error for a person."""
+    return str(error) if isinstance(error, MqcamError) else f"picamera: {explain(error)}"

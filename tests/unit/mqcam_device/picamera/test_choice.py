@@ -29,6 +29,7 @@ def test_without_an_id_it_is_the_first_on_a_ribbon_cable() -> None:
         ([], None, "no camera found: check the ribbon cable"),
         ([], "/x", "there is no camera /x; no camera is there at all"),
         ([USB], None, "'kind: usb' is for USB cameras"),
+        ([USB], USB["Id"], "is a USB camera: 'kind: usb' is for those"),
         ([FRONT, BACK], "/x", r"there is /base/soc/\S+imx708@1a \(imx708\), /base/soc/"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.errors import SourceError
-from mqcam_device.sources.picamera.snapshot import develop, forget
+from mqcam_device.sources.picamera.snapshot import Promise
 
 if TYPE_CHECKING:
     from io import BytesIO
@@ -40,31 +40,40 @@ class Job:
         return self._result
 
 
-def test_a_picture_is_developed_and_given_back() -> None:
+def test_a_picture_is_developed_and_given_back_once() -> None:
     request = Request()
-    assert develop(Job(request), 1.0) == b"a picture"
+    promise = Promise(Job(request))
+    assert promise.develop(1.0) == b"a picture"
+    promise.forget()
     assert request.released == 1
 
 
-def test_a_picture_that_cannot_be_encoded_is_given_back_too() -> None:
+def test_a_picture_that_cannot_be_encoded_is_given_back_once_too() -> None:
     request = Request(RuntimeError("no memory"))
+    promise = Promise(Job(request))
     with pytest.raises(SourceError, match="no memory"):
-        develop(Job(request), 1.0)
+        promise.develop(1.0)
+    promise.forget()
     assert request.released == 1
 
 
 def test_one_that_does_not_come_is_none() -> None:
-    assert develop(Job(TimeoutError()), 1.0) is None
+    promise = Promise(Job(TimeoutError()))
+    assert promise.develop(1.0) is None
+    assert not promise.is_kept
 
 
 def test_a_camera_that_ends_meanwhile_is_said_to() -> None:
     with pytest.raises(SourceError, match="being stopped"):
-        develop(Job(CancelledError()), 1.0)
+        Promise(Job(CancelledError())).develop(1.0)
 
 
 def test_what_came_too_late_is_given_back() -> None:
     request = Request()
-    forget(Job(request))
+    Promise(Job(request)).forget()
     assert request.released == 1
-    forget(Job(CancelledError()))
-    forget(Job(TimeoutError()))
+
+
+@pytest.mark.parametrize("error", [CancelledError(), TimeoutError()])
+def test_what_never_came_is_forgotten(error: Exception) -> None:
+    Promise(Job(error)).forget()
