@@ -108,6 +108,7 @@ def test_a_codec_that_freezes_is_stopped_in_time(trials: Mapping[str, Done]) -> 
 def test_the_night_is_slow_in_both_layers_and_no_fault(trials: Mapping[str, Done]) -> None:
     told = trials["frozen_codec"].told
     assert all(5 < fps < 11 for fps in told["night fps"].values())  # every picture of ten in both
+    assert told["one time"]  # of each picture that both show
     assert told["failure"] == ""
 
 

@@ -129,6 +129,12 @@ def test_without_an_agent_the_camera_is_opened(config: Path, capsys: Captured) -
     assert lines[-1].startswith("good: ") == (code == 0)
 
 
+def test_a_camera_without_credentials_can_be_tried_too(tmp_path: Path, capsys: Captured) -> None:
+    config = tmp_path / "device.yaml"
+    config.write_text(f"credentials: none-yet.yaml\nruntime_dir: .\nstate_dir: .\n{SMALL}")
+    assert selftest(config, capsys, *SHORT)["borrowed"] is False
+
+
 def test_a_camera_that_cannot_be_opened_says_why(config: Path, capsys: Captured) -> None:
     with config.open("a") as file:
         file.write("source: {kind: film, path: missing.mp4}\n")

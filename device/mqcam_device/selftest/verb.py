@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam import exits
 from mqcam.ciphers import offered_ciphers
-from mqcam.errors import ControlError, UsageError
+from mqcam.errors import ControlError, CredentialsError, UsageError
 
+from mqcam_device import folders
 from mqcam_device.asking import whom_to_ask
 from mqcam_device.briefing import source_settings
-from mqcam_device.control import ask
+from mqcam_device.control import ask, running
 from mqcam_device.enumeration import enumerate_cameras
 from mqcam_device.selftest.encryption import measure_ciphers_us
 from mqcam_device.selftest.figures import account_from_json
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 ANSWER_S: Final = FIRST_PICTURE_S + 15
 """What the agent may take beyond the seconds that were asked for."""
+NAMELESS: Final = "camera"
 LISTED_KINDS: Final = ("picamera", "usb")
 PROCESSOR: Final = Path("/proc/cpuinfo")
 QUIET: Final = {"LIBCAMERA_LOG_LEVELS": "*:ERROR"}
@@ -53,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         what = f"a selftest cannot take {options.seconds:g} seconds"
         raise UsageError(what, f"use --seconds with {SHORTEST_S:g} to {LONGEST_S:g}")
     settings = load_settings(options.config)
-    name, folder = whom_to_ask(settings)
+    name, folder = _whose(settings)
     if sys.stderr.isatty() and not options.json:
         sys.stderr.write(f"trying the camera for {options.seconds:g} s ...\n")
     account = _borrow(name, folder, options.seconds)
@@ -68,6 +70,17 @@ def run(options: argparse.Namespace) -> int:
         told = _as_text(name, account, machine, verdict, is_borrowed=is_borrowed)
     print(told)  # noqa: T201 - a command line is printed here
     return exits.OK if verdict.is_good else exits.FAILURE
+
+
+def _whose(settings: DeviceSettings) -> tuple[str, Path]:
+    """Return which agent has the camera; a camera that has no credentials yet can be tried too."""
+    try:
+        return whom_to_ask(settings)
+    except CredentialsError:
+        places = folders.places_to_ask(settings.runtime_dir)
+        if any(running(place) for place in places):
+            raise
+        return NAMELESS, places[0]
 
 
 def look_around(*, camera: str) -> Machine:
