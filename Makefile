@@ -12,7 +12,7 @@ PYTEST := $(PYTHON) -m pytest
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo:  ## broker, camera and viewer on this machine (DEMO_SOURCE=film.mp4, DEMO_SECONDS=10)
+demo:  ## broker, camera and viewer on this machine (DEMO_SOURCE=film.mp4|picamera|usb|rtsp://..., DEMO_SECONDS=10)
 	@scripts/install.sh demo
 	@$(PYTHON) scripts/demo.py
 
@@ -44,7 +44,7 @@ bench:  ## figures, and ratios to stock aiortc in the same run
 	@scripts/install.sh test
 	@$(PYTHON) -m bench
 
-lock:  ## re-make the three lock files from pyproject.toml
+lock:  ## re-make the four lock files from pyproject.toml
 	@scripts/install.sh check
 	@$(PYTHON) scripts/lock.py
 

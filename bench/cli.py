@@ -23,8 +23,10 @@ from support.broker import ShippedBroker
 
 from bench import (
     browser,
+    capture,
     clocks,
     crowd,
+    encode,
     fanout,
     far_joins,
     footprint,
@@ -36,6 +38,7 @@ from bench import (
     processes,
     rates,
     recording,
+    restart,
     sharing,
     slow_servers,
     trust,
@@ -56,6 +59,9 @@ MEASUREMENTS: dict[str, Measure] = {
     "joins": joins.measure,
     "sharing": sharing.measure,
     "footprint": footprint.measure,
+    "capture": capture.measure,
+    "encode": encode.measure,
+    "restart": restart.measure,
     "latency": latency.measure,
     "handed": handed.measure,
     "clocks": clocks.measure,

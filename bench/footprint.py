@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WATCHED_S = 10.0
 RSS_MB = 160.0
+PSS_MB = 180.0
+"""A Pi Zero 2 W has 512 MB (issue 6)."""
 
 
 async def measure(stage: Stage, runs: int) -> list[Figure]:
@@ -66,7 +68,11 @@ async def measure(stage: Stage, runs: int) -> list[Figure]:
         Figure(name="  of it the agent", unit="MB", ours=tuple(agent_mb)),
         Figure(name="  of it the capture child", unit="MB", ours=tuple(child_mb)),
         Figure(
-            name="the same as PSS", unit="MB", ours=tuple(shared_mb), stock=tuple(stock_shared_mb)
+            name="the same as PSS",
+            unit="MB",
+            ours=tuple(shared_mb),
+            stock=tuple(stock_shared_mb),
+            limit=PSS_MB,
         ),
         Figure(name="start of the agent -> online", unit="ms", ours=tuple(start_ms)),
     ]

@@ -5,6 +5,8 @@ It must not know who shows it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mqcam_device.media import SourceSettings
 
 SOURCE = SourceSettings(
@@ -29,6 +31,9 @@ PICTURES = {
 
 Of the largest, whose target its encoder undershoots, come 4 Mbit/s (measured).
 """
+
+ENCODED = replace(SOURCE, bitrate_bps=2_000_000)
+"""What the lines about the capture child and its encoder show (issue 6)."""
 
 GOP = 60
 """Frames from one keyframe of the stock camera to the next: 2 s. Ours sends one when asked."""

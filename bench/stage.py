@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from support.agent import RunningAgent
 
+from bench import ROOT
 from bench.picture import SOURCE, agent_settings
 from bench.programs import READY, expect, program, tell
 from bench.stock_viewer import Line
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncIterator, Iterator, Sequence
 
+    from mqcam_device.media import SourceSettings
     from support.broker import ShippedBroker
 
 CAMERA = "bench"
 VIEWER = "laptop"
 AUDIENCE = "audience"
 FORGER = "forger"
+SHIPPED_AGENT = ("-m", "mqcam_device.cli")
+STALLING_AGENT = ("-P", str(ROOT / "bench/wrapped_agent.py"), "--stalling")
 LIAR = """
 user {name}
 topic write {namespace}/v1/#
@@ -104,13 +108,23 @@ class Stage:
         return credentials
 
     @contextlib.contextmanager
-    def agent(self, *, name: str = CAMERA, ice: str = "") -> Iterator[RunningAgent]:
+    def agent(
+        self,
+        *,
+        name: str = CAMERA,
+        ice: str = "",
+        source: SourceSettings = SOURCE,
+        can_stall: bool = False,
+    ) -> Iterator[RunningAgent]:
         """Run ``mqcam-device run``; entering blocks until the broker knows the camera.
 
-        ``ice`` is what its configuration says about servers.
+        ``ice`` is what its configuration says about servers. ``can_stall`` lets its camera stall
+        when the capture child gets SIGUSR1.
         """
+        settings = agent_settings(source)
+        program = STALLING_AGENT if can_stall else SHIPPED_AGENT
         with RunningAgent(
-            self._broker, name=name, settings=agent_settings(SOURCE), ice=ice
+            self._broker, name=name, settings=settings, ice=ice, program=program
         ) as agent:
             yield agent
 

@@ -1,7 +1,8 @@
 """The shipped agent with somebody at its shoulder: ``wrapped_agent.py [OPTIONS] run --config ...``.
 
 ``--notes FILE`` notes when each picture is handed to the hub, ``--no-gso`` lets the kernel refuse
-UDP segmentation as one without checksum offload does. Run with ``python -P``. Nothing else may
+UDP segmentation as one without checksum offload does, ``--stalling`` gives it a capture child whose
+camera stalls at SIGUSR1. Run with ``python -P``. Nothing else may
 differ from ``mqcam-device``.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import functools
 import os
 import socket
 import sys
@@ -56,16 +58,30 @@ def refuse_segmentation() -> None:
     mock.patch.object(socket.socket, "sendmsg", refused).start()
 
 
+def spawn_stalling_children() -> None:
+    """Let the agent start the bench's capture child instead of the shipped one."""
+    from mqcam_device.capture.process import CaptureProcess  # noqa: PLC0415
+
+    from bench.capturing import CHILD  # noqa: PLC0415 - only where it is wanted
+    from bench.wrapped_child import STALL  # noqa: PLC0415
+
+    stalling = functools.partial(CaptureProcess, program=(*CHILD, STALL))
+    mock.patch("mqcam_device.app.CaptureProcess", stalling).start()
+
+
 def main(arguments: Sequence[str]) -> int:
     """Change what was asked for and be the agent."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--notes")
     parser.add_argument("--no-gso", action="store_true")
+    parser.add_argument("--stalling", action="store_true")
     options, rest = parser.parse_known_args(arguments)
     if options.notes:
         note_pictures(options.notes)
     if options.no_gso:
         refuse_segmentation()
+    if options.stalling:
+        spawn_stalling_children()
     from mqcam_device.cli import main as run_agent  # noqa: PLC0415 - after what it would see
 
     return run_agent(rest)

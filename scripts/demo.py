@@ -2,13 +2,15 @@
 
 The viewer is the window where a display is there to open it on, else statistics in the terminal.
 They know each other only through MQTT. Everything lives in a temporary folder that is removed at
-the end. Settings come from the environment: ``DEMO_SOURCE`` (``pattern`` or a film file),
-``DEMO_SECONDS`` (end after so many seconds; exit 0 only if video was seen).
+the end. Settings come from the environment: ``DEMO_SOURCE`` (``pattern``, a film file, ``picamera``
+or ``usb``, with ``:ID`` as 'mqcam-device cameras' prints it, or a network camera's ``rtsp://``
+address), ``DEMO_SECONDS`` (end after so many seconds; exit 0 only if video was seen).
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mqcam.errors import SourceError
+from mqcam_device.enumeration import enumerate_cameras
 from mqcam_device.sources.film import Film
 from mqcam_viewer.desktop import display
 
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import FrameType
 
+PATTERN = "pattern"
+CAMERAS = ("picamera", "usb")
+SYSTEM_PICAMERA2 = Path("/usr/lib/python3/dist-packages/picamera2")
+NETWORK = ("rtsp://", "rtsps://")
 CAMERA = "front"
 VIEWER = "laptop"
 READY_TIMEOUT_S = 20.0
@@ -69,27 +76,43 @@ class Wish:
             raise DemoError(f"DEMO_SECONDS={raw} is not a number of seconds") from None
         if not 0 <= seconds < float("inf"):
             raise DemoError(f"DEMO_SECONDS={raw}: 0 (until Ctrl-C) or more seconds are needed")
-        return cls(source=environment.get("DEMO_SOURCE", "") or "pattern", seconds=seconds)
+        return cls(source=environment.get("DEMO_SOURCE", "") or PATTERN, seconds=seconds)
 
 
 def source_yaml(source: str) -> str:
     """Return the ``source`` block of the device configuration."""
-    if source == "pattern":
+    if source == PATTERN:
         return "source: {kind: pattern}\n"
+    if source.startswith(NETWORK):
+        if "@" in source:
+            raise DemoError(
+                "DEMO_SOURCE holds an account, which other programs can read there; a network "
+                "camera with a password wants a configuration: docs/device.md"
+            )
+        return f"source: {{kind: rtsp, url: {json.dumps(source)}}}\n"
+    kind, _, camera = source.partition(":")
+    if kind in CAMERAS:
+        named = f", camera: {json.dumps(camera)}" if camera else ""
+        return f"source: {{kind: {kind}{named}}}\n"
     film = Path(source).expanduser().resolve()
     if film.is_dir():
         raise DemoError(f"DEMO_SOURCE={source}: this is a folder; name a film file, or 'pattern'")
     if not film.is_file():
         raise DemoError(
-            f"DEMO_SOURCE={source}: there is no such film file; name one, or use 'pattern'"
+            f"DEMO_SOURCE={source}: there is no such film file; name one, or use 'pattern', "
+            "'picamera', 'usb' or rtsp://..."
         )
     escaped = str(film).replace("'", "''")
     return f"source:\n  kind: film\n  path: '{escaped}'\n"
 
 
-def check_film(source: str) -> None:
-    """Decode the first picture of a film, before anything is started that could not show it."""
-    if source == "pattern":
+def check_source(source: str) -> None:
+    """Find a source that cannot be shown, before anything is started."""
+    if source == PATTERN or source.startswith(NETWORK):
+        return
+    kind, _, camera = source.partition(":")
+    if kind in CAMERAS:
+        check_camera(kind, camera)
         return
     film = Film(str(Path(source).expanduser()), width=None, height=None, fps=1.0)
     try:
@@ -98,6 +121,32 @@ def check_film(source: str) -> None:
         raise DemoError(str(error)) from error
     finally:
         film.close()
+
+
+def see_system_packages() -> None:
+    """Let the environment in this folder see the system's packages: picamera2 is had there only."""
+    if importlib.util.find_spec("picamera2") is None and SYSTEM_PICAMERA2.is_dir():
+        settings = Path(sys.prefix) / "pyvenv.cfg"
+        key = "include-system-site-packages = "
+        text = settings.read_text(encoding="utf-8").replace(f"{key}false", f"{key}true")
+        settings.write_text(text, encoding="utf-8")
+
+
+def check_camera(kind: str, wanted: str) -> None:
+    """Look for a camera on this machine, without opening it."""
+    if kind == "picamera":
+        see_system_packages()
+    found = enumerate_cameras((kind,), is_opening=False)
+    if not found.cameras:
+        raise DemoError(" ".join(found.notes) or "no USB camera is plugged in")
+    several = ", ".join(f"{kind}:{camera.id}" for camera in found.cameras)
+    if not wanted and kind == "usb" and len(found.cameras) > 1:
+        raise DemoError(f"there are several USB cameras: DEMO_SOURCE is one of {several}")
+    meant = [each for each in found.cameras if not wanted or each.is_meant(wanted)]
+    if not meant:
+        raise DemoError(f"DEMO_SOURCE={kind}:{wanted} is not plugged in; there is {several}")
+    if not meant[0].usable:
+        raise DemoError(f"{meant[0].model} cannot be used: {meant[0].text}")
 
 
 def free_port() -> int:
@@ -258,8 +307,8 @@ def watch(state: Path, seconds: float, *, window: bool) -> int:
 
 def demo(wish: Wish) -> int:
     """Start everything, watch, stop everything; return the viewer's exit code."""
-    source_yaml(wish.source)  # a wrong film is said before anything starts
-    check_film(wish.source)
+    source_yaml(wish.source)  # a wrong name is said before anything starts
+    check_source(wish.source)
     if shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
         raise DemoError("mosquitto is missing: 'make demo' installs it, or apt install mosquitto")
     with ExitStack() as stack:

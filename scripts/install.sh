@@ -4,8 +4,9 @@
 # It says what it will install before it does, does nothing when nothing is missing, and where it
 # may not install it ends with one sentence that says who could. Debian packages go to the system,
 # the page of the browser tests gets its libraries beside it, everything else goes to .venv in this
-# folder. What the window needs is installed for the tests, and for the demo where there is a
-# display; a demo that may not install it goes on without a window.
+# folder; picamera2, which a Raspberry Pi has from its system, to a folder there that only tests see.
+# What the window needs is installed for the tests, and for the demo where there is a display; a
+# demo that may not install it goes on without a window.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # mosquitto and ip are there, a user's PATH may not be
@@ -122,6 +123,8 @@ announce() {
   [ "$STAMPED" = yes ] || [ "$LOCK" != requirements-viewer.lock ] ||
     echo "  * for the window: Qt (PySide6), 250 MB in the same .venv"
   [ "$STAMPED" = yes ] || echo "  * Python packages from $LOCK, and this checkout, into ${PWD}/.venv"
+  [ "$CAMERA_STAMPED" = yes ] ||
+    echo "  * picamera2 and what it imports, from $CAMERA_LOCK, into ${PWD}/$CAMERA: for tests alone"
   [ "$PAGE_STAMPED" = yes ] || echo "  * npm packages from $PAGE/package-lock.json, beside it; none of them runs anything"
 }
 
@@ -143,18 +146,27 @@ SCREEN=(
   Xvfb=xvfb xauth=xauth openbox=openbox xdotool=xdotool xwininfo=x11-utils import=imagemagick
 )
 
+PIP=(.venv/bin/python -m pip --disable-pip-version-check --no-input)
+
 make_venv() {
   if ! .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     "$PYTHON" -m venv --clear .venv >>"$LOG" 2>&1 ||
       die "could not make .venv with $PYTHON: is the disk full? What it said is in $LOG."
   fi
-  local pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input)
   # Hashes keep out every file that is not the locked one, from whichever index it comes: an index
   # of rebuilt wheels (as Raspberry Pi OS adds) is passed over. Wheels only: nothing is compiled.
-  "${pip[@]}" install --require-hashes --only-binary :all: --retries 2 -r "$LOCK" >>"$LOG" 2>&1 ||
+  "${PIP[@]}" install --require-hashes --only-binary :all: --retries 2 -r "$LOCK" >>"$LOG" 2>&1 ||
     die "could not install the Python packages of $LOCK: is the network up? What pip said is in $LOG."
-  "${pip[@]}" install --no-deps --no-index --no-build-isolation --editable . >>"$LOG" 2>&1 ||
+  "${PIP[@]}" install --no-deps --no-index --no-build-isolation --editable . >>"$LOG" 2>&1 ||
     die "could not install this checkout into .venv: what pip said is in $LOG."
+}
+
+make_camera() {
+  rm -rf "$CAMERA"
+  # picamera2 has no wheel: it is built, without compiling, by the setuptools of $LOCK.
+  "${PIP[@]}" install --require-hashes --no-deps --no-build-isolation --retries 2 \
+    --only-binary :all: --no-binary picamera2 --target "$CAMERA" -r "$CAMERA_LOCK" >>"$LOG" 2>&1 ||
+    die "could not install the Python packages of $CAMERA_LOCK: is the network up? What pip said is in $LOG."
 }
 
 make_page() {
@@ -197,8 +209,17 @@ if [ "$BROWSER" = yes ]; then
   [ "$(cat "$PAGE_STAMP" 2>/dev/null)" = "$PAGE_WANTED" ] || PAGE_STAMPED=no
 fi
 
+CAMERA=.venv/picamera2
+CAMERA_LOCK=requirements-picamera2.lock
+CAMERA_STAMP="$CAMERA/.installed"
+CAMERA_STAMPED=yes
+if [ "$PROFILE" = test ]; then
+  CAMERA_WANTED=$({ pwd; cat "$CAMERA_LOCK"; } | sha256sum)
+  [ "$(cat "$CAMERA_STAMP" 2>/dev/null)" = "$CAMERA_WANTED" ] || CAMERA_STAMPED=no
+fi
+
 missing_packages
-if [ "$STAMPED" = yes ] && [ "$PAGE_STAMPED" = yes ] && [ ${#PACKAGES[@]} -eq 0 ]; then exit 0; fi
+if [ "$STAMPED$PAGE_STAMPED$CAMERA_STAMPED" = yesyesyes ] && [ ${#PACKAGES[@]} -eq 0 ]; then exit 0; fi
 
 [ ${#PACKAGES[@]} -eq 0 ] || may_install
 announce
@@ -207,6 +228,12 @@ announce
 if [ "$STAMPED" = no ]; then
   make_venv
   echo "$WANTED" >"$STAMP"
+  # A .venv that had to be made anew has lost it.
+  [ "$PROFILE" != test ] || [ -e "$CAMERA_STAMP" ] || CAMERA_STAMPED=no
+fi
+if [ "$CAMERA_STAMPED" = no ]; then
+  make_camera
+  echo "$CAMERA_WANTED" >"$CAMERA_STAMP"
 fi
 if [ "$PAGE_STAMPED" = no ]; then
   make_page

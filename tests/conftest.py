@@ -26,6 +26,8 @@ WANTS = {
     "root": "run them with sudo",
     "chromium": "install it",
     "mqtt.js": "make test installs it where there is npm",
+    "picamera2": "make test installs it",
+    "a package index": "run them where there is one",
 }
 """What may be missing, as skips name it (``needs root``), and what to do then."""
 

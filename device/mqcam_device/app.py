@@ -26,13 +26,16 @@ from mqcam.protocol.topics import CLIENT_ID_BYTES, Namespace, new_client_id
 from mqcam_device import folders
 from mqcam_device.agent import Agent
 from mqcam_device.briefing import source_settings
+from mqcam_device.cameradesk import CameraDesk
 from mqcam_device.capture.process import CaptureProcess
-from mqcam_device.control import ControlServer
+from mqcam_device.control import ControlLimits, ControlServer
 from mqcam_device.distribution import Distribution
 from mqcam_device.hub import Hub
 from mqcam_device.lending import Lender
+from mqcam_device.media import SourceState
 from mqcam_device.notify import Notifier
 from mqcam_device.reception import Reception
+from mqcam_device.selftest.borrowed import PATIENCE_S, Loan
 from mqcam_device.servers import read_servers
 from mqcam_device.trust import Trust
 from mqcam_device.wallclock import believable_second, is_synchronised
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from mqcam.protocol.effects import PairRequested
     from mqcam.transport import Incoming
 
-    from mqcam_device.media import AccessUnit, SourceState, StreamInfo
+    from mqcam_device.media import AccessUnit, StreamInfo
     from mqcam_device.settings import DeviceSettings
 
 SESSION_EXPIRY_S = 20
@@ -74,8 +77,9 @@ class App:
     ) -> None:
         timers = deadlines or Deadlines()
         state_dir = folders.state_folder(settings.state_dir)
+        self._source = source_settings(settings, label=credentials.name)
         capture = CaptureProcess(
-            source_settings(settings, label=credentials.name),
+            self._source,
             on_unit=self._deliver,
             on_state=self._source_changed,
         )
@@ -138,6 +142,14 @@ class App:
             random_bytes=secrets.token_bytes,
             clock=time.monotonic,
         )
+        self._loan = Loan(
+            self._hub,
+            capture,
+            self._source,
+            watchers=lambda: len(self.agent.viewers()),
+            bitrate_bps=lambda: self._distribution.bitrate_bps,
+        )
+        self._desk = CameraDesk(capture)
         self._notifier = Notifier()
         self._owner = OwnerLink(
             self._trust.owner,
@@ -150,8 +162,15 @@ class App:
         self.agent.bind(self._session)
         self._control = ControlServer(
             credentials.name,
-            {"status": self._status, "viewers": self._viewers, **self._reception.verbs},
+            {
+                "status": self._status,
+                "viewers": self._viewers,
+                **self._reception.verbs,
+                **self._loan.verbs,
+                **self._desk.verbs,
+            },
             runtime_dir=folders.runtime_folder(settings.runtime_dir),
+            limits=ControlLimits(patient_s={"selftest": PATIENCE_S}),
         )
 
     async def run(self) -> None:
@@ -212,6 +231,8 @@ class App:
     def _source_changed(self, state: SourceState, info: StreamInfo | None, text: str) -> None:
         if info is not None:
             self._distribution.note_source(info)
+        self._desk.note_source(info)
+        self._loan.note_source(info, "" if state is SourceState.RUNNING else text or state.value)
         self.agent.source_changed(state, info, text)
 
     def _broker_changed(self, state: BrokerState) -> None:
@@ -230,7 +251,8 @@ class App:
         self._distribution.demote(key)
 
     async def _status(self, _request: dict[str, object]) -> dict[str, object]:
-        return {**self.agent.status(), "owner": self._owner.trouble}
+        source = {"kind": self._source.kind, "camera": self._source.camera}
+        return {**self.agent.status(), **source, "owner": self._owner.trouble}
 
     async def _viewers(self, _request: dict[str, object]) -> dict[str, object]:
         return {"viewers": self.agent.viewers(), "allowed": self._reception.allowed()}

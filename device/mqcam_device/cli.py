@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +19,11 @@ from mqcam.private import check_libraries
 from mqcam.protocol.topics import is_id
 from mqcam.redaction import spoken
 
-from mqcam_device import folders
+from mqcam_device import cameraverbs, folders
+from mqcam_device.asking import whom_to_ask
 from mqcam_device.board import check_board
 from mqcam_device.briefing import password_of
-from mqcam_device.control import ask, running, socket_path
+from mqcam_device.control import ask
 from mqcam_device.inspection import inspect
 from mqcam_device.servers import read_servers, secrets_of
 from mqcam_device.settings import load_settings
@@ -31,8 +31,6 @@ from mqcam_device.settings import load_settings
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-
-    from mqcam_device.settings import DeviceSettings
 
 DEFAULT_CONFIG = Path("/etc/mqcam/device.yaml")
 
@@ -46,25 +44,29 @@ def parser() -> Parser:
     )
     main_parser.add_version()
     verbs = main_parser.add_subparsers(dest="verb", metavar="COMMAND", title="commands")
+    common = Parser(add_help=False)
+    common.add_argument(
+        "--config",
+        type=Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help="the agent's configuration (default: %(default)s)",
+    )
     for verb, text in (
         ("run", "serve the camera until stopped"),
         (
             "check",
-            "look for mistakes in configuration, credentials, film and folders; start nothing",
+            "look for mistakes in configuration, credentials, camera and folders; start nothing",
         ),
         ("status", "ask the running agent how it is"),
         ("viewers", "ask the running agent who is watching, and whom this camera lets in"),
         ("pair", "let a viewer in who has no grant of an owner: an invitation, then a y here"),
         ("key", "show the public half of this camera's key; with NAME make one, here, first"),
         ("revoke", "shut a viewer out of this camera; one that watches is cut off at once"),
+        ("import", "put a credentials file into place, and a configuration where there is none"),
     ):
-        verb_parser = verbs.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        verb_parser.add_argument(
-            "--config",
-            type=Path,
-            default=DEFAULT_CONFIG,
-            metavar="FILE",
-            help="the agent's configuration (default: %(default)s)",
+        verb_parser = verbs.add_parser(
+            verb, parents=[common], help=text, description=f"{text[0].upper()}{text[1:]}."
         )
         if verb in {"status", "viewers"}:
             verb_parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,11 +80,28 @@ def parser() -> Parser:
                 help="also this public key (ed25519:..., see 'mqcam-broker list --json'): of one "
                 "who has an owner's grant and is not watching",
             )
+        if verb == "import":
+            _add_importing(verb_parser)
         if verb == "key":
             verb_parser.add_argument(
                 "name", nargs="?", metavar="NAME", help="a camera that has no key yet"
             )
+    cameraverbs.add_verbs(verbs, common)
     return main_parser
+
+
+def _add_importing(parser_: Parser) -> None:
+    parser_.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="CREDENTIALS",
+        help="what 'mqcam-broker add-device' wrote; it stays. Left out: the one that lies on the "
+        "boot partition, which is erased there",
+    )
+    parser_.add_argument(
+        "--replace", action="store_true", help="also if it makes this machine another camera"
+    )
 
 
 def _add_pairing(parser_: Parser) -> None:
@@ -146,23 +165,6 @@ def check(config: Path) -> int:
         return exits.CONFIGURATION
     print(f"{config}: good; {credentials.name} at {', '.join(credentials.broker)}")
     return exits.OK
-
-
-def whom_to_ask(settings: DeviceSettings) -> tuple[str, Path]:
-    """Return the name of the agent to ask and the folder with its socket.
-
-    Members of the group that owns the socket may ask without reading the credentials.
-    """
-    places = folders.places_to_ask(settings.runtime_dir)
-    try:
-        name = credentials_of("device", settings.credentials).name
-    except CredentialsError:
-        found = [(name, place) for place in places for name in running(place)]
-        if len(found) != 1:
-            raise
-        return found[0]
-    has_socket = (place for place in places if os.path.exists(socket_path(name, place)))  # noqa: PTH110 - no error where we may not look
-    return name, next(has_socket, places[0])
 
 
 def ask_agent(config: Path, verb: str, *, as_json: bool) -> None:
@@ -241,6 +243,17 @@ def make_key(config: Path, name: str | None) -> None:
     print(load_identity(credentials, folder=folder, use_keyring=False).public)
 
 
+def import_credentials(config: Path, file: Path | None, *, is_replacing: bool) -> None:
+    """Put a credentials file into place, given or from the boot partition."""
+    from mqcam_device import importing  # noqa: PLC0415 - nobody else needs it
+
+    sight = importing.Sight(patience_s=0 if file else importing.CAMERA_PATIENCE_S)
+    importer = importing.Importer(config=config, is_replacing=is_replacing, sight=sight)
+    done = importer.import_card() if file is None else importer.import_file(file)
+    for sentence in done.said:
+        print(sentence)
+
+
 def revoke(config: Path, viewer: str, key: str | None) -> None:
     """Shut a viewer out."""
     name, folder = whom_to_ask(load_settings(config))
@@ -250,32 +263,42 @@ def revoke(config: Path, viewer: str, key: str | None) -> None:
     print(f"{viewer} is shut out of {name}{cut}")
 
 
+def obey(options: argparse.Namespace) -> int:
+    """Do what one verb asks for; returns the exit code, raises MqcamError."""
+    if "act" in options:  # a verb with a module of its own
+        return int(options.act(options))
+    if options.verb == "check":
+        return check(options.config)
+    if options.verb == "pair":
+        return pair(options)
+    if options.verb == "run":
+        run(options.config)
+    elif options.verb == "import":
+        import_credentials(options.config, options.file, is_replacing=options.replace)
+    elif options.verb == "key":
+        make_key(options.config, options.name)
+    elif options.verb == "revoke":
+        revoke(options.config, options.viewer, options.key)
+    else:
+        ask_agent(options.config, options.verb, as_json=options.json)
+    return exits.OK
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     main_parser = parser()
     options = main_parser.parse_args(arguments)
+    if options.verb is None:
+        main_parser.print_help()
+        return exits.OK
     try:
-        if options.verb is None:
-            main_parser.print_help()
-        elif options.verb == "run":
-            run(options.config)
-        elif options.verb == "check":
-            return check(options.config)
-        elif options.verb == "pair":
-            return pair(options)
-        elif options.verb == "key":
-            make_key(options.config, options.name)
-        elif options.verb == "revoke":
-            revoke(options.config, options.viewer, options.key)
-        else:
-            ask_agent(options.config, options.verb, as_json=options.json)
+        return obey(options)
     except (ConfigError, CredentialsError) as error:
         print(spoken(str(error)), file=sys.stderr)
         return exits.exit_code(error)
     except MqcamError as error:
         print(f"mqcam-device: {spoken(str(error))}", file=sys.stderr)
         return exits.exit_code(error)
-    return exits.OK
 
 
 if __name__ == "__main__":

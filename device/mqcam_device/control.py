@@ -15,7 +15,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from mqcam.errors import ControlError, MqcamError
@@ -32,17 +32,19 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
 """Takes the request's ``args``, returns the reply's ``result``; may raise MqcamError."""
 
-MAX_REPLY_BYTES = 1024 * 1024
+MAX_REPLY_BYTES = 6 * 1024 * 1024
+"""A picture of 4 MiB, the most that the capture child can hand over, as base64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlLimits:
-    """What one asker, and all together, may cost."""
+    """What one asker, and all together, may cost; a verb in ``patient_s`` has its own deadline."""
 
     request_bytes: int = 16 * 1024
     clients: int = 8
     read_s: float = 2.0
     answer_s: float = 10.0
+    patient_s: Mapping[str, float] = field(default_factory=dict)
 
 
 class ControlServer:
@@ -139,15 +141,16 @@ class ControlServer:
         return line.partition(b"\n")[0]
 
     async def _answer(self, line: bytes) -> bytes:
-        verb = "?"
+        verb, answer_s = "?", self._limits.answer_s
         try:
             verb, arguments = _parse(line, self._limits.request_bytes)
             handler = self._handler(verb)
-            async with asyncio.timeout(self._limits.answer_s):
+            answer_s = self._limits.patient_s.get(verb, answer_s)
+            async with asyncio.timeout(answer_s):
                 result = await handler(arguments)
             return json.dumps({"ok": True, "result": result}).encode() + b"\n"
         except TimeoutError:
-            return _failure("timeout", f"no answer within {self._limits.answer_s:g} s")
+            return _failure("timeout", f"no answer within {answer_s:g} s")
         except MqcamError as error:
             return _failure(str(getattr(error, "code", "failed")), str(error))
         except Exception:

@@ -81,6 +81,11 @@ class Director:
         """Return what the encoder of a viewer's layer aims for."""
         return self._bitrates.get(self._hub.layer_of(key) or MAIN, self._bitrates[MAIN])
 
+    @property
+    def main_bitrate_bps(self) -> int:
+        """What the main layer's encoder aims for."""
+        return self._bitrates[MAIN]
+
     def decide(self, now: float) -> None:
         """Look at all paths and tell encoders and hub what follows: ten times a second."""
         if not self._paths:

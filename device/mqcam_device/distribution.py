@@ -101,6 +101,11 @@ class Distribution:
             captured_us=self._report_clock.unix_ns_at(now_ns) // 1000,
         )
 
+    @property
+    def bitrate_bps(self) -> int:
+        """What the main layer's encoder is to aim for, as its viewers' paths have it."""
+        return self._director.main_bitrate_bps
+
     def note_source(self, info: StreamInfo) -> None:
         """Note which layers the source has, and what it leaves viewers to turn."""
         self.rotation = info.rotation

@@ -12,6 +12,9 @@ from mqcam.errors import ConfigError, CredentialsError, MqcamError, Problem, Sou
 
 from mqcam_device import folders
 from mqcam_device.board import check_board
+from mqcam_device.briefing import password_of
+from mqcam_device.camerasettings import PicameraSource, UsbSource
+from mqcam_device.enumeration import enumerate_cameras
 from mqcam_device.servers import read_servers
 from mqcam_device.settings import FilmSource
 from mqcam_device.trust import Trust
@@ -39,6 +42,10 @@ def inspect(settings: DeviceSettings, *, file: str) -> tuple[Credentials | None,
     except (CredentialsError, UsageError) as error:
         mistakes.append(error)
     try:
+        password_of(settings.source)
+    except CredentialsError as error:
+        mistakes.append(error)
+    try:
         read_servers(settings)
     except CredentialsError as error:
         mistakes.append(error)
@@ -55,8 +62,14 @@ def inspect(settings: DeviceSettings, *, file: str) -> tuple[Credentials | None,
 
 def _source_problems(settings: DeviceSettings, file: str) -> list[Problem]:
     source = settings.source
-    if not isinstance(source, FilmSource):
-        return []
+    if isinstance(source, FilmSource):
+        return _film_problems(source, file)
+    if isinstance(source, PicameraSource | UsbSource):
+        return _camera_problems(source, file)
+    return []
+
+
+def _film_problems(source: FilmSource, file: str) -> list[Problem]:
     # PyAV takes a moment to load, and other sources do without.
     from mqcam_device.sources.film import open_film  # noqa: PLC0415
 
@@ -64,4 +77,23 @@ def _source_problems(settings: DeviceSettings, file: str) -> list[Problem]:
         open_film(str(source.path)).close()
     except SourceError as error:
         return [Problem(file=file, key="source.path", message=str(error))]
+    return []
+
+
+def _camera_problems(source: PicameraSource | UsbSource, file: str) -> list[Problem]:
+    """Look for the camera without opening it: an agent that runs may have it."""
+    found = enumerate_cameras((source.kind,), is_opening=False)
+    if not found.cameras:
+        text = " ".join(found.notes) or "no USB camera is plugged in"
+        return [Problem(file=file, key="source.kind", message=text)]
+    ids = [camera.id for camera in found.cameras]
+    several = f"there are {', '.join(ids)}" if len(ids) > 1 else f"there is {ids[0]}"
+    if source.camera is None and source.kind == "usb" and len(ids) > 1:
+        return [Problem(file=file, key="source.camera", message=f"is missing: {several}")]
+    meant = [each for each in found.cameras if each.is_meant(source.camera or ids[0])]
+    if not meant:
+        text = f"{source.camera} is not plugged in; {several}"
+        return [Problem(file=file, key="source.camera", message=text)]
+    if not meant[0].usable:
+        return [Problem(file=file, key="source.camera", message=meant[0].text)]
     return []

@@ -5,7 +5,7 @@ It must not know any third-party library, process or socket: agent and capture c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -140,6 +140,14 @@ class SourceSettings:
     idle_stop_s: float | None = None
     input_format: Literal["auto", "h264", "mjpeg", "yuyv422"] = "auto"
     controls: tuple[tuple[str, ControlValue], ...] = ()
+
+    def with_controls(self, controls: Mapping[str, ControlValue]) -> SourceSettings:
+        """Return the settings for a source that is made anew after controls were set.
+
+        They stand behind those from before: of two that contradict each other the newer holds.
+        """
+        kept = (pair for pair in self.controls if pair[0] not in controls)
+        return replace(self, controls=(*kept, *controls.items()))
 
 
 class SourceState(Enum):

@@ -91,14 +91,17 @@ class Credentials:
         )
 
 
-def load_credentials(path: Path | str) -> Credentials:
-    """Read a credentials file; raise CredentialsError when it is open to others or damaged."""
+def load_credentials(path: Path | str, *, has_mode: bool = True) -> Credentials:
+    """Read a credentials file; raise CredentialsError when it is open to others or damaged.
+
+    Without ``has_mode`` its mode is not judged: on a partition that knows none, nobody can set it.
+    """
     keys = top_keys(path)
     if "credentials" in keys and "broker" not in keys:  # else its mode would be blamed
         text = "this is a camera's configuration, not a credentials file: those are written by"
         raise CredentialsError(str(path), f"{text} 'mqcam-broker add-device' and 'add-viewer'")
     try:
-        content = files.read_private(path)
+        content = files.read_private(path) if has_mode else files.read_bounded(path)
         return decode(content, Credentials, file=str(path))
     except OSError as error:
         raise CredentialsError(str(path), files.reason(error)) from error
@@ -106,13 +109,18 @@ def load_credentials(path: Path | str) -> Credentials:
         raise CredentialsError(str(path), _joined(error)) from None  # its cause may hold secrets
 
 
-def credentials_of(kind: Kind, given: Credentials | Path | str) -> Credentials:
+def credentials_of(
+    kind: Kind, given: Credentials | Path | str, *, has_mode: bool = True
+) -> Credentials:
     """Return the credentials of a device or a viewer, given as such or as the name of their file.
 
     Raises CredentialsError as ``load_credentials`` does, for credentials of the other kind, and for
     a file that says of nobody who he is.
     """
-    credentials = given if isinstance(given, Credentials) else load_credentials(given)
+    if isinstance(given, Credentials):
+        credentials = given
+    else:
+        credentials = load_credentials(given, has_mode=has_mode)
     if credentials.kind != kind:
         raise CredentialsError(
             credentials.name if isinstance(given, Credentials) else str(given),

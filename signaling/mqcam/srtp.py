@@ -6,17 +6,18 @@ whoever numbers packets sees to that (docs/decisions/sending.md).
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
+from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib  # type: ignore[import-not-found]  # compiled
 
+from mqcam.ciphers import COUNTER, GCM
 from mqcam.errors import LocalProtocolError
 from mqcam.private import PrivateName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from pylibsrtp import Session
 
 SCRATCH_BYTES: Final = 65_536
 """What one system call can send."""
@@ -27,6 +28,12 @@ TAG_BYTES: Final = {
     b"SRTP_AEAD_AES_256_GCM": 16,
 }
 """By how much encryption lengthens a packet, by OpenSSL's name of the profile (RFC 7714, 3711)."""
+
+_POLICIES: Final = {
+    COUNTER: (Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 30),
+    GCM: (Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 28),
+}
+"""libsrtp's name of the profile, and how many bytes of key and salt it takes."""
 
 PRIVATE_NAMES: Final = (
     PrivateName(
@@ -81,3 +88,10 @@ class Sealer:
             length[0] = size
             if protect(srtp, pointer + offset, length):
                 raise LocalProtocolError("a packet could not be encrypted")
+
+
+def lone_sealer(profile: bytes, scratch: Scratch) -> Sealer:
+    """Return one with random keys that nobody else has: to find out how long encryption takes."""
+    number, size = _POLICIES[profile]
+    policy = Policy(key=os.urandom(size), ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=number)
+    return Sealer(Session(policy), profile, scratch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.films import make_film
+from support.picamera import PICAMERA2, FakeCamera
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,6 +73,36 @@ def test_the_demo_shows_video(source: str, folder: Path) -> None:
     assert "broker ready" in done.stdout
     assert "viewer connected" in done.stdout
     assert (folder / "demo-snapshot.jpg").stat().st_size > 1000
+
+
+def test_the_demo_shows_a_pi_camera(folder: Path) -> None:
+    if not PICAMERA2.is_dir():
+        pytest.skip("needs picamera2: make test installs it")
+    camera = FakeCamera(folder / "camera")
+    done = demo(folder, DEMO_SECONDS="2", DEMO_SOURCE="picamera", **camera.environ)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "demo-snapshot.jpg").stat().st_size > 1000
+    assert camera.recorded("start") != []
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("picamera", "picamera2"),
+        ("usb:nobody", "usb:nobody is not plugged in|no USB camera is plugged in"),
+        ("rtsp://me:secret@192.0.2.7/1", "holds an account"),
+    ],
+)
+def test_a_camera_that_cannot_be_shown_is_one_sentence(
+    folder: Path, source: str, reason: str
+) -> None:
+    done = demo(folder, DEMO_SOURCE=source)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.search(reason, done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+    assert "secret" not in done.stderr
 
 
 @pytest.mark.parametrize(

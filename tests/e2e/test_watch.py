@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +40,24 @@ async def test_latency_is_measured_on_the_capture_clock(
         abs(frame.captured_at * 1000 - drawn_ms(frame)) for frame in known if frame.captured_at
     )
     assert errors_ms[len(errors_ms) // 2] < 5
+
+
+async def test_neither_agent_nor_capture_child_loads_numpy_while_a_picture_is_watched(
+    broker: ShippedBroker, camera: RunningAgent
+) -> None:
+    """It is installed here, and would be mapped: picamera2's own may not be disturbed (issue 6)."""
+    async with viewer(broker) as client, client.watch(camera.name) as stream:
+        await numbers(stream, 3)
+        maps = [mapped_by(pid) for pid in (camera.pid, camera.capture_pid())]
+
+    assert importlib.util.find_spec("numpy") is not None
+    assert ["/av/" in each for each in maps] == [True, True]  # what is loaded does show
+    assert ["numpy" in each for each in maps] == [False, False]
+
+
+def mapped_by(pid: int) -> str:
+    """Return what files a process has loaded."""
+    return Path(f"/proc/{pid}/maps").read_text()
 
 
 async def test_eight_viewers_share_one_encoder(broker: ShippedBroker, camera: RunningAgent) -> None:

@@ -20,6 +20,7 @@ FILES = [
     "requirements.lock",
     "requirements-viewer.lock",
     "requirements-dev.lock",
+    "requirements-picamera2.lock",
     "scripts/install.sh",
     PAGE,
 ]
@@ -29,7 +30,10 @@ case "$*" in
   *ensurepip*) exit ${NO_VENV:-0} ;;
   *version_info*) exit ${OLD_PYTHON:-0} ;;
   *"-m venv"*) mkdir -p .venv/bin && cat "$0" >.venv/bin/python && chmod +x .venv/bin/python ;;
-  *"pip"*install*) echo "DONE pip $*" >>events; exit ${NO_NETWORK:-0} ;;
+  *"pip"*install*)
+    echo "DONE pip $*" >>events
+    case "$*" in *--target*) mkdir -p .venv/picamera2 ;; esac
+    exit ${NO_NETWORK:-0} ;;
   --version) echo "Python 3.9.2" ;;
 esac
 """
@@ -208,6 +212,24 @@ def test_the_page_of_the_browser_tests_is_installed_once_and_runs_nothing(
     assert (code, complaint) == (0, "")
     assert events.index(PAGE) < events.index("DONE npm ci --ignore-scripts")
     assert machine_with_browser.install("test") == (0, "", "")
+
+
+def test_picamera2_is_installed_for_tests_alone_and_once(machine_with_browser: Machine) -> None:
+    lock = "requirements-picamera2.lock"
+    assert lock not in machine_with_browser.install("check")[1]
+    _, events, _ = machine_with_browser.install("test")
+    said, done = (line for line in events.splitlines() if lock in line)
+    assert "picamera2 and what it imports" in said
+    for term in ("--require-hashes", "--no-deps", "--only-binary :all: --no-binary picamera2"):
+        assert term in done
+    assert "--target .venv/picamera2 -r requirements-picamera2.lock" in done
+    assert machine_with_browser.install("test") == (0, "", "")
+
+
+def test_a_venv_made_anew_gets_picamera2_again(machine_with_browser: Machine) -> None:
+    machine_with_browser.install("test")
+    shutil.rmtree(machine_with_browser.folder / ".venv")
+    assert "-r requirements-picamera2.lock" in machine_with_browser.install("test")[1]
 
 
 def test_a_changed_lock_of_the_page_is_installed(machine_with_browser: Machine) -> None:

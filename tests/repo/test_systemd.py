@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mqcam_device.card import BOOT_FOLDERS, SUFFIXES
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 UNITS = ("mqcam-device.service", "mqcam-device@.service")
+IMPORT = "mqcam-import.service"
 PROGRAM = "/opt/mqcam/bin/mqcam-device"
 
 
@@ -78,16 +80,18 @@ def test_unit_runs_the_agent_with_its_files(unit: str, config: str, credentials:
     found = settings_of(unit)
     assert found["ExecStart"] == [f"{PROGRAM} run --config {config}"]
     assert found["LoadCredential"] == [credentials]
+    # Without them it waits, instead of failing and being started again for ever.
+    assert found["ConditionPathExists"] == [credentials.partition(":")[2]]
 
 
 def test_both_units_differ_only_in_names() -> None:
     plain, template = (settings_of(unit) for unit in UNITS)
-    for key in ("Description", "ExecStart", "LoadCredential"):
+    for key in ("Description", "ConditionPathExists", "ExecStart", "LoadCredential"):
         del plain[key], template[key]
     assert plain == template
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", [*UNITS, IMPORT])
 def test_every_setting_of_the_hardening_has_a_reason(unit: str) -> None:
     """A block of settings without a comment in front is one that nobody dares to change."""
     lines = (FOLDER / unit).read_text().splitlines()
@@ -100,7 +104,28 @@ def test_every_setting_of_the_hardening_has_a_reason(unit: str) -> None:
 @pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="no systemd-analyze here: units not verified"
 )
-@pytest.mark.parametrize("unit", UNITS)
+def test_import_comes_before_the_agent_and_only_where_there_is_a_file() -> None:
+    found = settings_of(IMPORT)
+    assert found["Type"] == ["oneshot"]
+    assert found["Before"] == [UNITS[0]]
+    assert found["ExecStart"] == [f"{PROGRAM} import --config /etc/mqcam/device.yaml"]
+    # "|": one of them is enough; without it all would have to be there.
+    assert set(found["ConditionPathExistsGlob"]) == {
+        f"|{folder}/*{suffix}" for folder in BOOT_FOLDERS for suffix in SUFFIXES
+    }
+
+
+def test_import_writes_in_two_places_and_speaks_to_nobody() -> None:
+    found = settings_of(IMPORT)
+    assert found["ProtectSystem"] == ["strict"]
+    assert found["ConfigurationDirectory"] == ["mqcam"]
+    assert found["ReadWritePaths"] == ["-/boot", "-/boot/firmware"]
+    assert found["PrivateNetwork"] == found["NoNewPrivileges"] == ["yes"]
+    agent = settings_of(UNITS[0])
+    assert found["DeviceAllow"] == agent["DeviceAllow"]  # it looks for what the agent will open
+
+
+@pytest.mark.parametrize("unit", [*UNITS, IMPORT])
 def test_systemd_understands_every_line(unit: str, tmp_path: Path) -> None:
     name = unit.replace("@.", "@front.")
     text = (FOLDER / unit).read_text().replace(PROGRAM, str(shutil.which("true")))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mqcam_device.control import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from support.broker import ShippedBroker
@@ -63,6 +63,7 @@ class RunningAgent:
         is_loopback: bool = True,
         ice: str = "",
         has_clock: bool | None = None,
+        program: Sequence[str] = ("-m", "mqcam_device.cli"),
         child: tuple[str, ...] | None = None,
     ) -> None:
         self.name = name
@@ -77,7 +78,6 @@ class RunningAgent:
             f"ice: {{loopback: {str(is_loopback).lower()}{ice and ', '}{ice}}}\n{settings}",
             encoding="utf-8",
         )
-        program = ["-m", "mqcam_device.cli"]
         if has_clock is not None:
             program = ["-c", WITH_CLOCK.format(clock=has_clock)]
         if child is not None:

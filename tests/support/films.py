@@ -13,7 +13,7 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from av.container import OutputContainer
@@ -45,8 +45,12 @@ def make_film(
     pixel_format: str = "yuv420p",
     b_frames: int = 0,
     dot_aspect: Fraction | None = None,
+    draw: Callable[[int], VideoFrame] | None = None,
 ) -> Path:
-    """Write one picture per time stamp; its shade is 40 plus four times its index."""
+    """Write one picture per time stamp; its shade is 40 plus four times its index.
+
+    ``draw`` makes other pictures, of the same size, from the index.
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         assert isinstance(stream, av.VideoStream)
@@ -57,7 +61,10 @@ def make_film(
         if codec == "libx264":
             stream.options = {"preset": "ultrafast", "bf": str(b_frames), "b-adapt": "0"}
         for index, ms in enumerate(at_ms):
-            frame = grey_picture(width, height, 40 + index * 4 % 190, pixel_format)
+            if draw is not None:
+                frame = draw(index)
+            else:
+                frame = grey_picture(width, height, 40 + index * 4 % 190, pixel_format)
             frame.pts, frame.time_base = ms, Fraction(1, _TICKS)
             _mux(container, stream.encode(frame))
         _mux(container, stream.encode(None))

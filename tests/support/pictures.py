@@ -11,7 +11,9 @@ import av.video
 RTP_CLOCK_HZ = 90_000
 
 
-def encode_pictures(count: int, *, width: int = 320, height: int = 240) -> list[av.Packet[Any]]:
+def encode_pictures(
+    count: int, *, width: int = 320, height: int = 240, b_frames: int = 0
+) -> list[av.Packet[Any]]:
     """Encode ``count`` grey pictures with an IDR first and SPS and PPS in front of it."""
     context = av.CodecContext.create("libx264", "w")
     assert isinstance(context, av.video.codeccontext.VideoCodecContext)
@@ -19,6 +21,8 @@ def encode_pictures(count: int, *, width: int = 320, height: int = 240) -> list[
     context.time_base = Fraction(1, RTP_CLOCK_HZ)
     context.framerate = Fraction(30, 1)
     context.options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline"}
+    if b_frames:
+        context.options = {"preset": "ultrafast", "bf": str(b_frames), "b-adapt": "0"}
     packets: list[av.Packet[Any]] = []
     for number in range(count):
         frame = av.VideoFrame(width, height, "yuv420p")

@@ -149,10 +149,10 @@ def _add(options: argparse.Namespace) -> int:
     is_known = added.publication is None or say_publication(added.publication, options)
     say_reload(added.reload, options)
     if options.kind == "device":
-        print(f"Next: copy it to the camera (scp {added.file} CAMERA:), name it in the agent's")
         print(
-            "      configuration under 'credentials', try mqcam-device check, and delete this copy."
+            f"Next: copy it to the camera (scp {added.file} CAMERA:) and type there, in the clone"
         )
+        print(f"      of mqcam: sudo ./install-device {added.file.name}; then delete both copies.")
     else:
         print("Next: hand it to that person in a safe way (scp or a USB stick, not by mail);")
         print(f"      there: mqcam-viewer list --credentials {added.file.name}")

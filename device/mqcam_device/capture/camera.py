@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mqcam.errors import MqcamError, SourceError
@@ -64,8 +63,7 @@ class Camera:
         """Let the source that comes after this one begin with these controls too."""
         with self._settings_lock:
             if self._settings is not None:
-                merged = {**dict(self._settings.controls), **controls}
-                self._settings = replace(self._settings, controls=tuple(merged.items()))
+                self._settings = self._settings.with_controls(controls)
 
     def close(self) -> bool:
         """End the source and the thread; False if one of them hangs."""

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mqcam.errors import SourceError
@@ -177,8 +177,7 @@ class CaptureProcess:
             self._child.link.send(message)
 
     def _remember(self, controls: Mapping[str, ControlValue]) -> None:
-        merged = {**dict(self._settings.controls), **controls}
-        self._settings = replace(self._settings, controls=tuple(merged.items()))
+        self._settings = self._settings.with_controls(controls)
 
     async def _pause(self, pause_s: float) -> None:
         """Wait before the next child; who comes to look meanwhile need not wait for long."""

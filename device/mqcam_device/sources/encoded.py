@@ -16,6 +16,7 @@ from av.video.reformatter import ColorRange
 from mqcam.errors import MqcamError, SourceError
 
 from mqcam_device.media import LOW, MAIN, SourceState, StreamInfo
+from mqcam_device.sources.delivery import Delivery
 from mqcam_device.sources.layer import (
     LOW_BITRATE_BPS,
     LOW_MAX_BITRATE_BPS,
@@ -98,7 +99,7 @@ class EncodedSource:
 
     def start(self, sink: Sink, on_state: StateListener) -> StreamInfo:
         """Open the source, paused; raises SourceError."""
-        self._sink, self._on_state = sink, on_state
+        self._delivery, self._on_state = Delivery(sink, on_state), on_state
         raw_info = self._raw.open()
         info = self._describe(
             raw_info,
@@ -256,7 +257,7 @@ class EncodedSource:
             layer.request_keyframe()
         unit = layer.encode(frame, captured_ns)
         if unit is not None:
-            self._sink(unit)
+            self._delivery.hand_over(unit, self._info)
 
     def _rest(self) -> None:
         """Let all encoders go: an idle camera needs not their memory."""

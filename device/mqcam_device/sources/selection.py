@@ -12,6 +12,7 @@ from mqcam.errors import SourceError
 from mqcam_device.sources.encoded import EncodedSource
 from mqcam_device.sources.film import Film
 from mqcam_device.sources.pattern import Pattern
+from mqcam_device.sources.picamera.source import PicameraSource
 
 if TYPE_CHECKING:
     from mqcam_device.media import SourceSettings, VideoSource
@@ -23,6 +24,9 @@ _SIZE_RANGE = (32, 4096)
 
 def make_source(settings: SourceSettings) -> VideoSource:
     """Return the source, not started; raises SourceError for settings that no source can have."""
+    if settings.kind == "picamera":
+        _check_size(settings)
+        return PicameraSource(settings)
     if settings.kind not in {"pattern", "film"}:
         raise SourceError(settings.kind, "this kind of source is not in this build")
     return EncodedSource(_make_raw(settings), settings)

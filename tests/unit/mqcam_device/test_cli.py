@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.credentials import Credentials, write_credentials
 from mqcam.trust.keys import SigningKey, is_signing_key
-from mqcam_device.cli import main, print_status, whom_to_ask
-from mqcam_device.settings import load_settings
+from mqcam_device.cli import main, print_status
 from support.films import make_film
 
 if TYPE_CHECKING:
@@ -110,21 +109,6 @@ def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
 def test_status_leaves_out_what_says_nothing(capsys: Captured) -> None:
     print_status({"viewers": 0, "source_text": "", "capture_pid": None, "layers": {"main": 1}})
     assert capsys.readouterr().out == "viewers      0\nlayers       main 1\n"
-
-
-def test_the_service_is_asked_where_no_agent_of_this_user_runs(
-    config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own, service = config.parent / "own", config.parent / "service"
-    for folder in (own, service):
-        folder.mkdir()
-    monkeypatch.setattr("mqcam_device.folders.places_to_ask", lambda _given: (own, service))
-    settings = load_settings(config)
-    assert whom_to_ask(settings) == ("front", own)
-    (service / "front.sock").touch()
-    assert whom_to_ask(settings) == ("front", service)
-    (config.parent / "c.yaml").unlink()
-    assert whom_to_ask(settings) == ("front", service)
 
 
 def test_a_cameras_key_is_made_before_there_are_credentials_and_never_again(

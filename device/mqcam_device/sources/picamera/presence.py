@@ -1,0 +1,114 @@
+"""Which cameras picamera2 sees, and why it sees none or is not there.
+
+It must not capture: a camera is opened only to be asked for its sizes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mqcam_device.sources.listed import Listed, Listing, words_of_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Opener = Callable[[int], Any]
+    """Opens one of picamera2's cameras by its number."""
+
+HARDWARE_ENCODER: Final = Path("/dev/video11")
+NODES: Final = Path("/dev")
+INSTALL: Final = "sudo apt install -y --no-install-recommends python3-picamera2"
+
+_HARDWARE: Final = "the Pi's own (/dev/video11)"
+_SOFTWARE: Final = "x264"
+_OF_USB: Final = "/usb"
+"""In the ids of cameras that libcamera sees on USB: they are listed as such."""
+
+
+def list_picameras(
+    *,
+    is_opening: bool,
+    load: Callable[[], Any] | None = None,
+    nodes: Path = NODES,
+    may_open: Callable[[Path, int], bool] = os.access,
+    encoder: Path = HARDWARE_ENCODER,
+) -> Listing:
+    """Return the cameras that picamera2 sees; those it may open are asked for their sizes."""
+    try:
+        library = (load or _load_picamera2)()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are listed
+        return Listing(notes=(_why_no_library(error),))
+    encoders = (_HARDWARE if encoder.exists() else _SOFTWARE,)
+    cameras = []
+    for number, info in enumerate(library.global_camera_info()):
+        if _OF_USB in info["Id"]:
+            continue
+        sizes, text = _sizes(library, number) if is_opening else ((), "")
+        cameras.append(
+            Listed(
+                kind="picamera",
+                id=str(info["Id"]),
+                model=str(info.get("Model", "unknown")),
+                sizes=sizes,
+                formats=("YUV420",),
+                encoders=encoders,
+                usable=not text,
+                text=text,
+            )
+        )
+    if not cameras:
+        return Listing(notes=(_why_no_camera(nodes, may_open),))
+    return Listing(cameras=tuple(cameras))
+
+
+def _load_picamera2() -> Any:
+    from picamera2 import Picamera2  # noqa: PLC0415 - in this process alone
+
+    return Picamera2
+
+
+def _sizes(library: Opener, number: int) -> tuple[tuple[str, ...], str]:
+    """Return the sizes of the sensor's modes, or why the camera cannot be opened."""
+    try:
+        camera = library(number)
+    except (RuntimeError, IndexError):
+        return (), "another program has it, or its cable is loose"
+    try:
+        rates: dict[tuple[int, int], float] = {}
+        for mode in camera.sensor_modes:
+            size, fps = mode.get("size"), float(mode.get("fps", 0))
+            if size is not None:
+                rates[size] = max(rates.get(size, 0.0), fps)
+    except (RuntimeError, KeyError, TypeError, ValueError):
+        return (), ""  # it opens: which modes it has is not worth more
+    finally:
+        with contextlib.suppress(RuntimeError):
+            camera.close()
+    return words_of_sizes(rates), ""
+
+
+def _why_no_library(error: Exception) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return f"Pi cameras cannot be used: picamera2 does not load here ({reason})"
+    return (
+        f"Pi cameras cannot be used: {error}. Install picamera2 with '{INSTALL}'; the environment "
+        "that mqcam runs in must see the system's packages (docs/raspberry-pi.md)"
+    )
+
+
+def _why_no_camera(nodes: Path, may_open: Callable[[Path, int], bool]) -> str:
+    """Say why picamera2 sees none; it does not tell a camera it may not open from no camera."""
+    media = sorted(nodes.glob("media*"))
+    if media and not any(may_open(node, os.R_OK | os.W_OK) for node in media):
+        return (
+            "this user may not look at the cameras: 'sudo usermod -aG video $USER', then log in "
+            "again"
+        )
+    return (
+        "no Pi camera is seen: check that both ends of its cable sit straight and are locked, "
+        "and start the Pi anew"
+    )

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+
+def fd_reader(fd: int) -> None:
+    raise NotImplementedError

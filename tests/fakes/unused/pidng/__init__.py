@@ -1,0 +1,1 @@
+"""Stands in for PiDNG, which picamera2 imports to write raw pictures; nobody here does."""

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+
+class PICAM2DNG:
+    """Would write a DNG file."""

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from mqcam.errors import UsageError
+from mqcam_device.controls import advice, parse_changes, text_of
+from mqcam_device.media import ControlInfo, ControlValue
+
+CONTROLS = (
+    ControlInfo(name="brightness", kind="number", least=-1, most=1),
+    ControlInfo(name="autofocus", kind="choice", value="manual", choices=("manual", "continuous")),
+    ControlInfo(name="light", kind="switch", value=True),
+    ControlInfo(name="zoom", kind="area", value=(0.0, 0.0, 1.0, 1.0)),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "values"),
+    [
+        ("brightness=-0.25", {"brightness": -0.25}),
+        ("autofocus=continuous", {"autofocus": "continuous"}),
+        ("light=off", {"light": False}),
+        ("light=True", {"light": True}),
+        ("zoom=0.25,0.25,0.5,0.5", {"zoom": (0.25, 0.25, 0.5, 0.5)}),
+    ],
+)
+def test_a_value_is_read_as_its_control_takes_it(
+    change: str, values: dict[str, ControlValue]
+) -> None:
+    assert parse_changes([change], CONTROLS) == values
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("brightness", "write brightness=VALUE"),
+        ("contrast=1", "it has brightness, autofocus, light, zoom"),
+        ("brightness=2", "it takes -1 to 1"),
+        ("brightness=nan", "it takes -1 to 1"),
+        ("brightness=bright", "it takes -1 to 1"),
+        ("autofocus=auto", "it takes manual, continuous"),
+        ("light=dim", "it takes on, off"),
+        ("zoom=0,0,1", "left,top,width,height"),
+        ("zoom=0.5,0,1,1", "left,top,width,height"),
+        ("zoom=0,0,0,0", "left,top,width,height"),
+    ],
+)
+def test_a_mistake_says_what_the_control_takes(change: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_changes([change], CONTROLS)
+
+
+def test_a_camera_without_controls_says_so() -> None:
+    assert text_of(()) == "this camera has nothing that can be changed while it runs"
+    with pytest.raises(UsageError, match="it has none"):
+        parse_changes(["zoom=0,0,1,1"], ())
+
+
+def test_the_table_is_aligned() -> None:
+    assert text_of(CONTROLS).splitlines() == [
+        "NAME        VALUE      TAKES",
+        "brightness  by itself  -1 to 1",
+        "autofocus   manual     manual, continuous",
+        "light       on         on, off",
+        "zoom        0,0,1,1    left,top,width,height: parts of the view, 0 to 1",
+    ]
+
+
+def test_the_advice_is_what_the_configuration_takes() -> None:
+    said = advice({"autofocus": "manual", "light": False, "zoom": (0.0, 0.0, 0.5, 0.5)})
+    assert said.endswith(
+        '  controls: {autofocus: "manual", light: false, zoom: [0.0, 0.0, 0.5, 0.5]}'
+    )
