@@ -6,6 +6,7 @@ It must not know sockets: what the agent says comes as orders, what it gets goes
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -125,6 +126,8 @@ class Camera:
             has_stopped = source.stop(STOP_S)
         if not has_stopped:
             blow()
+        del source
+        gc.collect()  # buffers and encoders in a ring of references go before the next come
 
     def _take(self, unit: AccessUnit, generation: int, base: int) -> None:
         if generation != self._generation:
