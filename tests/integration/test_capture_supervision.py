@@ -152,7 +152,7 @@ async def test_a_stalled_camera_is_opened_anew_in_the_same_child(tmp_path: Path)
 async def test_a_child_that_cannot_be_cured_is_replaced(
     tmp_path: Path, faults: tuple[str, ...], why: str
 ) -> None:
-    timings = replace(QUICK, open_s=1.8)
+    timings = replace(QUICK, open_s=1.8, settle_s=1.0)
     async with running(tmp_path, timings) as camera:
         former = camera.process.pid
         for fault in faults:
@@ -240,7 +240,7 @@ async def test_a_network_camera_that_reconnects_is_told_and_reopened_late(
 async def test_pictures_that_come_all_the_same_are_believed(tmp_path: Path) -> None:
     async with running(tmp_path, settings=replace(SMALL, kind="rtsp")) as camera:
         camera.faults.cause("grumble")
-        await camera.until_state(SourceState.STALLED)
+        await camera.until(lambda: bool(camera.texts(SourceState.STALLED)))
         await camera.until_state(SourceState.RUNNING)
         assert camera.texts(SourceState.RUNNING)[-1] == ""
         assert camera.process.restarts == 0
@@ -261,10 +261,12 @@ async def test_a_silent_layer_is_cured_while_the_other_goes_on(tmp_path: Path) -
         camera.process.set_active(LOW, True)
         await camera.until(lambda: camera.units[-1].layer == LOW)
         camera.faults.cause("stall-low")
-        await camera.recover()
+        await camera.until_state(SourceState.STALLED)
         before = len(camera.units)
         await camera.until(lambda: LOW in {unit.layer for unit in camera.units[before:]})
-        assert camera.process.respawns == 0
+        first = next(unit for unit in camera.units[before:] if unit.layer == LOW)
+        assert first.keyframe
+        assert (camera.process.reopens, camera.process.respawns) == (1, 0)
 
 
 async def test_a_layer_that_never_comes_does_not_cost_the_other(
