@@ -24,11 +24,11 @@ test:  ## check, then the tests with real brokers and real programs (8 minutes)
 	@scripts/install.sh test
 	@$(PYTHON) scripts/check.py
 	@echo "== repository, integration"
-	@$(PYTEST) -n 2 --dist loadfile -q -m "not long" tests/repo tests/integration
+	@$(PYTEST) -n 3 --dist loadfile -q -m "not long" tests/repo tests/integration
 	@echo "== end to end, faults"
 	@$(PYTEST) -n 3 --dist load -q -m "not long and not alone" tests/e2e tests/faults
 	@echo "== end to end, faults: those that count, one at a time"
-	@$(PYTEST) -q -m "alone and not long" tests/e2e tests/faults
+	@$(PYTEST) -n 2 --dist load -q -m "alone and not long" tests/e2e tests/faults
 
 test-long:  ## everything in test, and the true-time faults, soaks and fuzzing
 	@scripts/install.sh test

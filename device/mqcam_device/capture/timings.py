@@ -26,7 +26,7 @@ class CaptureTimings:
     all that somebody waits who comes to look meanwhile.
     """
 
-    hello_s: float = 10.0
+    hello_s: float = 20.0
     stop_s: float = 2.0
     kill_s: float = 5.0
     stall_s: float = 1.0
