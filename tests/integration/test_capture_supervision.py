@@ -307,6 +307,30 @@ async def test_who_comes_to_look_need_not_wait_for_the_next_try(tmp_path: Path) 
         await camera.until_units(1)
 
 
+async def test_a_camera_of_which_nobody_wants_a_picture_any_more_is_believed(
+    tmp_path: Path,
+) -> None:
+    """Else it was replaced for a picture that nobody had asked for, or called stalled for ever."""
+    async with running(tmp_path, replace(QUICK, settle_s=1.0)) as camera:
+        camera.faults.cause("stay-silent")
+        camera.faults.cause("stall")
+        await camera.until_state(SourceState.STALLED)
+        while not await answers(camera) or (tmp_path / "stay-silent").exists():
+            continue  # the former source answers, or there is none just now
+        camera.process.set_active(MAIN, False)
+        await camera.until_state(SourceState.RUNNING)
+        await asyncio.sleep(1.2)  # the picture would have been due
+        assert (camera.process.reopens, camera.process.respawns) == (1, 0)
+
+
+async def answers(camera: Camera) -> bool:
+    try:
+        await camera.process.ask(wire.CONTROLS)
+    except SourceError:
+        return False
+    return True
+
+
 async def test_rates_and_layers_are_kept_when_a_camera_is_reopened(tmp_path: Path) -> None:
     async with running(tmp_path, settings=replace(SMALL, width=800, height=600)) as camera:
         camera.process.set_active(LOW, True)

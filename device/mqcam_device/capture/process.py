@@ -234,6 +234,8 @@ class CaptureProcess:
             self._woken.clear()
             if not child.link.lost.is_set():
                 self._act(self._watchdog.check(self._now()))
+                if self._is_back_unseen():
+                    self._tell_running()
 
     def _act(self, verdict: Verdict | None) -> None:
         if verdict is None:
@@ -309,7 +311,8 @@ class CaptureProcess:
         self._seq_next[unit.layer] = unit.seq + 1
         if unit.keyframe:
             self._woken.set()  # the next picture of a layer is due sooner than its first was
-        if self._state is not SourceState.RUNNING and self._watchdog.has_started:
+        is_here = self._watchdog.has_started and not self._watchdog.is_away
+        if self._state is not SourceState.RUNNING and is_here:
             self._tell_running()
         self._on_unit(unit)
 
@@ -336,6 +339,14 @@ class CaptureProcess:
         self._woken.set()
         if not (was_troubled and self._watchdog.is_expecting):
             self._tell_running()
+
+    def _is_back_unseen(self) -> bool:
+        """Tell whether a source says that it runs, and no picture is due that would prove it."""
+        if self._state not in {SourceState.STALLED, SourceState.FAILED} or self._child is None:
+            return False
+        has_trouble = self._trouble or self._source_error or self._source_trouble
+        dog = self._watchdog
+        return dog.has_started and not (has_trouble or dog.is_away or dog.is_expecting)
 
     def _take_reply(self, reply: wire.Reply) -> None:
         if reply.number != _PING_NUMBER:

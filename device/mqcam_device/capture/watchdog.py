@@ -22,6 +22,9 @@ BURST_S: Final = 10.0
 RUSH: Final = 2.0
 """So many seconds' worth of pictures may come at once, and on and on so many times the rate."""
 
+HELD_UP_S: Final = 0.5
+"""Who is asked so much too late has not heard its child either, and first does, for as long."""
+
 
 class Step(Enum):
     """What to do about a child."""
@@ -70,14 +73,17 @@ class Watchdog:
     _announced: dict[str, LayerInfo] = field(default_factory=dict)
     _can_force_keyframe: bool = True
     _in_vain: set[str] = field(default_factory=set)
+    _given_up: set[str] = field(default_factory=set)
     _spate: _Spate = field(default_factory=_Spate)
     _reopened_at: float | None = None
+    _is_back: bool = False
     _back_at: float = 0.0
     _is_slow: bool = False
     _excused_at: float | None = None
     _pinged_at: float | None = None
     _ping_due_at: float = 0.0
     _answer_s: float = 0.0
+    _believed_at: float | None = None
 
     def __post_init__(self) -> None:
         self._ping_due_at = self.began_at + self.timings.ping_every_s
@@ -93,10 +99,16 @@ class Watchdog:
 
     def set_active(self, layer: str, active: bool, now: float) -> None:
         """Note that a layer is encoded from now on, or rests."""
+        self._given_up.discard(layer)
         if active:
             self._layers.setdefault(layer, _Layer(since=now))
-        else:
-            self._layers.pop(layer, None)
+            return
+        self._layers.pop(layer, None)
+        if not self._layers:  # those whom a layer in vain would have cost theirs have gone
+            self._layers = {name: _Layer(since=now) for name in self._given_up}
+            self._given_up.clear()
+        if not (self.is_expecting or self.is_away):
+            self._reopened_at = None
 
     def note_running(self, info: StreamInfo | None, now: float) -> None:
         """Note that the source says it runs, and what it delivers."""
@@ -104,12 +116,14 @@ class Watchdog:
             self._announced = {layer.name: layer for layer in info.layers}
             self._can_force_keyframe = info.can_force_keyframe
         self._excused_at = None
+        self._is_back = True
         if not self.is_expecting:
             self._reopened_at = None
         elif self._reopened_at is not None and not self._is_slow:
             longest_s = max(self._limit_s(name, is_first=False) for name in self._awaited)
             settled_at = now + max(self.timings.settle_s, longest_s)
-            self._back_at = min(self._reopened_at + self.timings.reopen_s, settled_at)
+            whole_at = self._reopened_at + self.timings.reopen_s
+            self._back_at = max(min(whole_at, settled_at), now + longest_s)
         self._expect_first_units(now)
 
     def note_excuse(self, now: float) -> None:
@@ -118,6 +132,11 @@ class Watchdog:
 
     def note_unit(self, name: str, now: float) -> bool:
         """Note a picture; False if they come so fast that something must be broken."""
+        if self.is_away:
+            return self._fill(now)  # it is of the former source, which went on until now
+        if name in self._given_up:
+            self._given_up.discard(name)
+            self._layers[name] = _Layer(since=now)
         layer = self._layers.get(name)
         if layer is not None:
             layer.unit_at = now
@@ -155,12 +174,22 @@ class Watchdog:
         self._in_vain |= {layer} - {""}
         self._is_slow = self._excused_at is not None
         self._reopened_at, self._excused_at = now, None
+        self._is_back = False
         self._back_at = now + (self.timings.slow_open_s if self._is_slow else self.timings.open_s)
         self._expect_first_units(now)
 
     def give_up(self, layer: str) -> None:
-        """Watch a layer no longer that does not come although others do, until it is woken."""
-        self._layers.pop(layer, None)
+        """Watch a layer no longer that does not come although others do.
+
+        That is until it comes, is woken, or is the last that somebody looks at.
+        """
+        if self._layers.pop(layer, None) is not None:
+            self._given_up.add(layer)
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the child was told to open its camera anew and has not said that it did."""
+        return self._reopened_at is not None and not self._is_back
 
     @property
     def is_expecting(self) -> bool:
@@ -173,14 +202,25 @@ class Watchdog:
 
     def due_at(self) -> float:
         """Return when to check next."""
-        return min(at for at, _ in self._deadlines())
+        return max(min(at for at, _ in self._deadlines()), self._believed_at or 0.0)
 
     def check(self, now: float) -> Verdict | None:
-        """Return what to do now; None while all is well."""
+        """Return what to do now; None while all is well, or may have been while we were held up."""
         for at, verdict in self._deadlines():
             if now >= at:
-                return verdict
+                is_believed = verdict.step is Step.PING or self._is_believed(at, now)
+                return verdict if is_believed else None
+        self._believed_at = None
         return None
+
+    def _is_believed(self, at: float, now: float) -> bool:
+        """Tell whether a deadline was missed: what the child said in time may lie unread."""
+        if self._believed_at is None:
+            self._believed_at = now + (HELD_UP_S if now - at > HELD_UP_S else 0.0)
+        if now < self._believed_at:
+            return False
+        self._believed_at = None
+        return True
 
     def _deadlines(self) -> list[tuple[float, Verdict]]:
         """Return what happens when, the gravest first."""

@@ -260,6 +260,86 @@ def test_a_layer_that_the_source_does_not_have_is_not_waited_for() -> None:
     assert dog.check(START + 500) is None
 
 
+def test_pictures_of_the_former_source_are_no_sign_that_a_reopened_one_has_come_back() -> None:
+    """They come until the child obeys: for sure where only one layer was silent."""
+    dog = started(LAYERED, TIMINGS, MAIN, LOW)
+    dog.note_reopen(START + 1.0, LOW)
+    dog.note_unit(MAIN, START + 1.01)
+    assert dog.is_away
+    assert dog.check(START + 2.9) is None  # it takes its time to open
+    dog.note_running(LAYERED, START + 2.9)
+    dog.note_unit(MAIN, START + 3.0)
+    assert not dog.is_away
+    assert dog.check(START + 3.9) is None
+
+
+def test_a_reopened_camera_that_nobody_looks_at_any_more_gives_no_picture() -> None:
+    dog = started()
+    dog.note_reopen(START + 1)
+    dog.note_running(INFO, START + 1.2)
+    dog.set_active(MAIN, False, START + 1.3)
+    assert dog.check(START + 500) is None
+
+
+def test_a_camera_that_does_not_open_is_replaced_although_nobody_looks_any_more() -> None:
+    dog = started()
+    dog.note_reopen(START + 1)
+    dog.set_active(MAIN, False, START + 1.1)
+    assert dog.check(START + 3.0) == Verdict(
+        step=Step.REPLACE, why="the camera did not come back within 2 s"
+    )
+
+
+def test_a_slow_camera_has_the_time_for_its_pictures_after_it_was_reopened() -> None:
+    info = replace(INFO, fps_min=1.0)
+    dog = started(info)
+    dog.note_reopen(START + 4)
+    dog.note_running(info, START + 5)
+    assert dog.due_at() == START + 9
+
+
+def test_a_layer_that_was_given_up_is_watched_again_when_it_comes() -> None:
+    dog = started(LAYERED, TIMINGS, MAIN, LOW)
+    dog.give_up(LOW)
+    dog.note_unit(LOW, START + 1.0)
+    dog.note_unit(MAIN, START + 2.0)
+    verdict = dog.check(START + 2.0)
+    assert verdict is not None
+    assert (verdict.step, verdict.layer) == (Step.REOPEN, LOW)
+
+
+def test_a_layer_that_was_given_up_is_waited_for_when_only_its_viewers_are_left() -> None:
+    """Their picture would stand still for ever, and nobody would say so."""
+    dog = started(LAYERED, TIMINGS, MAIN, LOW)
+    dog.note_unit(MAIN, START + 1.0)
+    dog.give_up(LOW)
+    dog.set_active(MAIN, False, START + 2)
+    assert dog.is_expecting
+    assert dog.check(START + 4.9) is None
+    assert dog.check(START + 5.0) == Verdict(step=Step.REOPEN, why="no picture for 3 s")
+
+
+def test_a_layer_that_was_given_up_and_rests_is_not_waited_for() -> None:
+    dog = started(LAYERED, TIMINGS, MAIN, LOW)
+    dog.give_up(LOW)
+    dog.set_active(LOW, False, START)
+    dog.set_active(MAIN, False, START)
+    assert not dog.is_expecting
+
+
+def test_an_agent_that_was_held_up_hears_its_child_first() -> None:
+    """What came meanwhile lies in the socket; a machine that stood still took no pictures."""
+    dog = started()
+    assert dog.check(START + 10) is None
+    assert dog.due_at() == START + 10.5
+    dog.note_unit(MAIN, START + 10.4)
+    assert dog.check(START + 10.5) is None
+    assert dog.check(START + 20) is None  # and the next time again
+    assert dog.due_at() == START + 20.5
+    assert dog.check(START + 20.4) is None
+    assert dog.check(START + 20.5) == Verdict(step=Step.REOPEN, why="no picture for 1 s")
+
+
 def test_pictures_at_twice_the_rate_for_ever_are_borne() -> None:
     dog = started()
     assert all(dog.note_unit(MAIN, START + count / 60) for count in range(6000))
