@@ -38,6 +38,9 @@ OnState = Callable[[SourceState, StreamInfo | None, str], None]
 RESTARTING = "camera restarting: "
 """How a sentence begins that viewers read while the picture is about to come back."""
 
+MOST_UNDEAD: Final = 3
+"""With so many children that a driver keeps from dying no other is started: each has its memory."""
+
 _AT_WORK: Final = frozenset({"rtsp"})
 """Kinds of sources that reconnect by themselves, which takes longer than a camera's restart."""
 
@@ -82,6 +85,7 @@ class CaptureProcess:
         self._ladder = Ladder(self._timings)
         self._watchdog = Watchdog(timings=self._timings, began_at=0.0)
         self._child: Spawned | None = None
+        self._undead: list[Spawned] = []
         self._info: StreamInfo | None = None
         self._state: SourceState | None = None
         self._source_error = ""
@@ -204,6 +208,7 @@ class CaptureProcess:
         self._seq_base.update(self._seq_next)
         why = ""
         try:
+            self._count_undead()
             self._child = await spawning.spawn(self._program, self._take, self._woken.set)
             self._brief()
             await self._watch(self._child)
@@ -365,6 +370,13 @@ class CaptureProcess:
             )
             self._drops_told_at, self._dropped = now, 0
 
+    def _count_undead(self) -> None:
+        """Raise OSError while too many children have not died."""
+        self._undead = [child for child in self._undead if child.process.returncode is None]
+        if len(self._undead) >= MOST_UNDEAD:
+            count = len(self._undead)
+            raise OSError(f"{count} earlier ones hang in the camera's driver; restart the device")
+
     async def _end_child(self) -> str:
         """End the child: at once if it is beyond hope, else in good order; returns how it ended."""
         child = self._child
@@ -377,3 +389,5 @@ class CaptureProcess:
             )
         finally:
             self._child = None
+            if child.process.returncode is None:
+                self._undead.append(child)
