@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         StreamInfo,
     )
 
-_OPEN_S: Final = 9.0
-"""Importing picamera2 alone takes seconds on a Pi Zero; the agent waits 10 s for a child."""
+OPEN_S: Final = 18.0
+"""Importing picamera2 alone takes seconds on a Pi Zero; the agent waits 20 s for a child."""
 
 _CONTROL_S: Final = 2.0
 _HANG_S: Final = 3.0
@@ -63,7 +63,7 @@ class PicameraSource:
         """Open the camera and see a picture of it; raises SourceError."""
         self._delivery, self._on_state = Delivery(sink, on_state), on_state
         self._worker.start()
-        info = self._worker.call(self._open, _OPEN_S, what="opening the camera")
+        info = self._worker.call(self._open, OPEN_S, what="opening the camera")
         if self._camera is not None and self._camera.notes:
             on_state(SourceState.RUNNING, info, "; ".join(self._camera.notes))
         return info
