@@ -23,6 +23,7 @@ from mqcam.protocol.effects import (
 from mqcam.protocol.messages import CaptureState, Clock, IceServer
 
 from mqcam_device.peers import Peers
+from mqcam_device.seldom import Seldom
 from mqcam_device.wallclock import believable_second, changes, is_synchronised
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Agent:
         self._capture = capture
         self._lender = lender
         self._on_pair = on_pair
+        self._seldom = Seldom(logger)
         self._peers = Peers(
             signaling=self,
             hub=hub,
@@ -120,7 +122,7 @@ class Agent:
             text=text,
         )
         encoder = info.encoder if info else None
-        logger.info("source", extra=fields(state=state.value, encoder=encoder, text=text))
+        self._seldom.log(logging.INFO, "source", state=state.value, encoder=encoder, text=text)
         self._apply(self._endpoint.update_status(capture=self._capture_state, now=self._now()))
 
     def egress_failed(self, key: SessionKey) -> None:

@@ -23,6 +23,7 @@ from mqcam_device.capture.questions import Questions
 from mqcam_device.capture.timings import CaptureTimings
 from mqcam_device.capture.watchdog import Step, Verdict, Watchdog
 from mqcam_device.media import MAIN, AccessUnit, SourceState, StreamInfo
+from mqcam_device.seldom import Seldom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,6 +92,7 @@ class CaptureProcess:
         self._source_error = ""
         self._source_note = self._source_trouble = ""
         self._trouble = ""
+        self._seldom = Seldom(logger)
         self._dropped = 0
         self._drops_told_at = float("-inf")
         self._stopping = asyncio.Event()
@@ -250,7 +252,7 @@ class CaptureProcess:
         elif verdict.step is Step.REOPEN and self._ladder.takes_reopening(self._now()):
             self._reopen(verdict)
         elif verdict.layer:
-            logger.warning("layer does not come", extra=fields(layer=verdict.layer))
+            self._seldom.log(logging.WARNING, "layer does not come", layer=verdict.layer)
             self._watchdog.give_up(verdict.layer)
         else:
             self._give_up(verdict.why)
@@ -264,7 +266,7 @@ class CaptureProcess:
         """Let the child open its camera anew, and ask whether it hears: a frozen one does not."""
         self.reopens += 1
         why = self._source_trouble or verdict.why
-        logger.warning("camera reopened", extra=fields(reason=why, layer=verdict.layer))
+        self._seldom.log(logging.WARNING, "camera reopened", reason=why, layer=verdict.layer)
         self._tell(SourceState.STALLED, RESTARTING + why)
         self._watchdog.note_reopen(self._now(), verdict.layer)
         self._send(wire.Reopen())
@@ -279,7 +281,7 @@ class CaptureProcess:
         """Report the end of a child and return the pause before the next."""
         error = self._source_error
         pause_s = self._ladder.pause_s(self._now(), is_source_error=bool(error))
-        logger.warning("capture stopped", extra=fields(reason=reason, retry_s=pause_s))
+        self._seldom.log(logging.WARNING, "capture stopped", reason=reason, retry_s=pause_s)
         if error or self._ladder.is_failed:
             self._tell(SourceState.FAILED, reason)
         else:
