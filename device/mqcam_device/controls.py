@@ -49,8 +49,8 @@ def parse_changes(changes: Sequence[str], known: Sequence[ControlInfo]) -> dict[
     values: dict[str, ControlValue] = {}
     for change in changes:
         name, equals, text = change.partition("=")
-        if not equals:
-            raise UsageError(f"{change} sets nothing", f"write {change}=VALUE")
+        if not equals or not name:
+            raise UsageError(f"{change} sets nothing", f"write {name or 'NAME'}=VALUE")
         if name not in by_name:
             has = f"it has {', '.join(by_name)}" if by_name else "it has none that can be changed"
             raise UsageError(f"this camera has no control {name}", has)
@@ -111,14 +111,19 @@ def words(value: ControlValue | None) -> str:
 
 def advice(values: Mapping[str, ControlValue]) -> str:
     """Return how to keep values over a restart."""
-    pairs = ", ".join(
-        f"{name}: {json.dumps(list(value) if isinstance(value, tuple) else value)}"
-        for name, value in values.items()
-    )
+    pairs = ", ".join(f"{name}: {_in_yaml(value)}" for name, value in values.items())
     return (
         "That holds until the agent starts anew. To keep it, write under 'source:' in the "
         f"configuration\n  controls: {{{pairs}}}"
     )
+
+
+def _in_yaml(value: ControlValue) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_in_yaml, value))}]"
+    if isinstance(value, float):  # of whole numbers the configuration wants no fraction
+        return f"{value:.15g}"
+    return json.dumps(value)
 
 
 def _controls(reply: Mapping[str, Any]) -> tuple[ControlInfo, ...]:

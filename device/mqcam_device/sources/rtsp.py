@@ -162,7 +162,8 @@ class RtspFeed:
         answer = self._exchange(method, url, headers)
         if answer.status == 401:  # noqa: PLR2004
             if not self._account:
-                raise SourceError(self.name, "it wants an account: set 'username'")
+                text = "it wants an account: set 'username' and 'password_file'"
+                raise SourceError(self.name, text)
             if self._account.challenge(answer.headers.get("www-authenticate", ())):
                 answer = self._exchange(method, url, headers)
         if 300 <= answer.status < 400:  # noqa: PLR2004

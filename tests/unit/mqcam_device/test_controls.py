@@ -33,6 +33,7 @@ def test_a_value_is_read_as_its_control_takes_it(
     ("change", "said"),
     [
         ("brightness", "write brightness=VALUE"),
+        ("=1", "write NAME=VALUE"),
         ("contrast=1", "it has brightness, autofocus, light, zoom"),
         ("brightness=2", "it takes -1 to 1"),
         ("brightness=nan", "it takes -1 to 1"),
@@ -67,6 +68,9 @@ def test_the_table_is_aligned() -> None:
 
 def test_the_advice_is_what_the_configuration_takes() -> None:
     said = advice({"autofocus": "manual", "light": False, "zoom": (0.0, 0.0, 0.5, 0.5)})
-    assert said.endswith(
-        '  controls: {autofocus: "manual", light: false, zoom: [0.0, 0.0, 0.5, 0.5]}'
-    )
+    assert said.endswith('  controls: {autofocus: "manual", light: false, zoom: [0, 0, 0.5, 0.5]}')
+
+
+def test_the_advice_writes_a_whole_number_as_the_configuration_wants_one() -> None:
+    said = advice({"exposure_us": 20000.0, "gain": 1.5})
+    assert said.endswith("  controls: {exposure_us: 20000, gain: 1.5}")
