@@ -108,7 +108,8 @@ def _praise(account: Account) -> str:
     stream, figures = account.stream, account.figures
     text = f"good: {stream.width}x{stream.height} at {figures.fps or 0:.0f} pictures per second"
     if figures.age_p50_ms is not None:
-        text += f", {figures.age_p50_ms:.0f} ms after they were taken"
+        since = "came here" if account.is_remote else "were taken"
+        text += f", {figures.age_p50_ms:.0f} ms after they {since}"
     return text
 
 
@@ -173,6 +174,9 @@ def _too_old(account: Account, _machine: Machine, limits: Limits) -> Finding | N
     limit_ms = max(limits.age_ms, limits.age_frames * _interval_ms(account))
     if figures.age_p50_ms <= limit_ms:
         return None
+    if account.is_remote:
+        text = f"pictures reach the agent {figures.age_p50_ms:.0f} ms after they came here: see"
+        return Finding(row="age", text=f"{text} what else this machine does")
     text = (
         f"pictures are {figures.age_p50_ms:.0f} ms old when they leave the encoder: choose a "
         "smaller video.size, or see what else this machine does"

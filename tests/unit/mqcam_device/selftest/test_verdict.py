@@ -19,6 +19,17 @@ def test_a_good_camera_is_praised_with_its_figures() -> None:
     assert verdict.text == ("good: 1280x720 at 30 pictures per second, 12 ms after they were taken")
 
 
+def test_a_network_camera_is_not_praised_for_a_delay_that_cannot_be_seen_here() -> None:
+    verdict = judge(replace(ACCOUNT, kind="rtsp"), MACHINE)
+    assert verdict.text == "good: 1280x720 at 30 pictures per second, 12 ms after they came here"
+
+
+def test_an_old_picture_of_a_network_camera_is_not_cured_by_a_key_that_it_has_not() -> None:
+    verdict = judge(replace(account(age_p50_ms=400.0), kind="rtsp"), MACHINE)
+    assert "400 ms after they came here" in verdict.text
+    assert "video.size" not in verdict.text
+
+
 def bad(verdict: Verdict) -> str:
     """Return the text of a verdict that must be bad."""
     assert not verdict.is_good
