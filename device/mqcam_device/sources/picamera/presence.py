@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 HARDWARE_ENCODER: Final = Path("/dev/video11")
 NODES: Final = Path("/dev")
+SYSTEM: Final = Path("/usr/lib/python3/dist-packages")
+"""Where Debian's packages for Python lie; an environment sees them only if it was made so."""
 INSTALL: Final = "sudo apt install -y --no-install-recommends python3-picamera2"
 
 _HARDWARE: Final = "the Pi's own (/dev/video11)"
@@ -35,12 +38,13 @@ def list_picameras(
     nodes: Path = NODES,
     may_open: Callable[[Path, int], bool] = os.access,
     encoder: Path = HARDWARE_ENCODER,
+    system: Path = SYSTEM,
 ) -> Listing:
     """Return the cameras that picamera2 sees; those it may open are asked for their sizes."""
     try:
         library = (load or _load_picamera2)()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are listed
-        return Listing(notes=(_why_no_library(error),))
+        return Listing(notes=(_why_no_library(error, system),))
     encoders = (_HARDWARE if encoder.exists() else _SOFTWARE,)
     cameras = []
     for number, info in enumerate(library.global_camera_info()):
@@ -90,10 +94,16 @@ def _sizes(library: Opener, number: int) -> tuple[tuple[str, ...], str]:
     return words_of_sizes(rates), ""
 
 
-def _why_no_library(error: Exception) -> str:
+def _why_no_library(error: Exception, system: Path) -> str:
     if not isinstance(error, ModuleNotFoundError):
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return f"Pi cameras cannot be used: picamera2 does not load here ({reason})"
+    if error.name == "picamera2" and (system / "picamera2").is_dir():
+        return (
+            "Pi cameras cannot be used: picamera2 is installed, but this command's environment does "
+            f"not see it ({sys.prefix}): use the one that 'sudo ./install-device' makes, "
+            "/opt/mqcam/bin/mqcam-device"
+        )
     return (
         f"Pi cameras cannot be used: {error}. Install picamera2 with '{INSTALL}'; the environment "
         "that mqcam runs in must see the system's packages (docs/raspberry-pi.md)"

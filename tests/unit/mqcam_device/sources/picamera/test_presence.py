@@ -103,6 +103,16 @@ def test_without_picamera2_the_line_that_installs_it_is_said() -> None:
     assert "sudo apt install -y --no-install-recommends python3-picamera2" in listing.notes[0]
 
 
+def test_a_picamera2_that_this_environment_does_not_see_is_not_installed_again(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "picamera2").mkdir()
+    error = ModuleNotFoundError("No module named 'picamera2'", name="picamera2")
+    (note,) = list_picameras(is_opening=True, load=raising(error), system=tmp_path).notes
+    assert "/opt/mqcam/bin/mqcam-device" in note
+    assert "apt" not in note
+
+
 def test_a_library_that_is_broken_is_said_to_be() -> None:
     error = ValueError("numpy.dtype size changed\nmore")
     listing = list_picameras(is_opening=True, load=raising(error))
