@@ -100,8 +100,8 @@ def _why_no_library(error: Exception, system: Path) -> str:
         return f"Pi cameras cannot be used: picamera2 does not load here ({reason})"
     if error.name == "picamera2" and (system / "picamera2").is_dir():
         return (
-            "Pi cameras cannot be used: picamera2 is installed, but this command's environment does "
-            f"not see it ({sys.prefix}): use the one that 'sudo ./install-device' makes, "
+            "Pi cameras cannot be used: picamera2 is installed, but this command's environment does"
+            f" not see it ({sys.prefix}): use the one that 'sudo ./install-device' makes, "
             "/opt/mqcam/bin/mqcam-device"
         )
     return (
