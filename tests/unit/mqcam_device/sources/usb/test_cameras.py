@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.v4l2_nodes import METADATA, FakeDevices, FakeNode, Sizes
 from mqcam.errors import SourceError
-from mqcam_device.sources.usbcameras import UsbCamera, explain, find_camera, list_cameras
+from mqcam_device.sources.usb.cameras import UsbCamera, explain, find_camera, list_cameras
 
 if TYPE_CHECKING:
     from pathlib import Path
