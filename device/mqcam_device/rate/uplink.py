@@ -107,11 +107,10 @@ class Uplink(Generic[Key]):
         uplink_max_bps: int | None,
         start_bps: int,
         ceiling_bps: int,
-        has_low_layer: bool = True,
     ) -> None:
         self._uplink_max_bps = uplink_max_bps
         self._ceiling_bps = ceiling_bps
-        self._has_low_layer = has_low_layer
+        self._has_low_layer = True
         self._viewers: dict[Key, _Viewer] = {}
         self._bitrates = {MAIN: min(start_bps, ceiling_bps)}
         self._joint_at: float | None = None
