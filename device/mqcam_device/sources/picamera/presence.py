@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mqcam.errors import SourceError
 
 from mqcam_device.sources.listed import Listed, Listing, words_of_sizes
-from mqcam_device.sources.picamera import v4l2
+from mqcam_device.sources.picamera import videocore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NODES: Final = Path("/dev")
 INSTALL: Final = "sudo apt install -y --no-install-recommends python3-picamera2"
 
-_HARDWARE: Final = f"the Pi's own ({v4l2.ENCODER})"
+_HARDWARE: Final = f"the Pi's own ({videocore.ENCODER})"
 _SOFTWARE: Final = "x264"
 _OF_USB: Final = "/usb"
 """In the ids of cameras that libcamera sees on USB: they are listed as such."""
@@ -36,7 +36,7 @@ def list_picameras(
     load: Callable[[], Any] | None = None,
     nodes: Path = NODES,
     may_open: Callable[[Path, int], bool] = os.access,
-    has_encoder: Callable[[], bool] = v4l2.has_encoder,
+    has_encoder: Callable[[], bool] = videocore.has_encoder,
 ) -> Listing:
     """Return the cameras that picamera2 sees; those it may open are asked for their sizes."""
     try:
