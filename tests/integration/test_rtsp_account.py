@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.errors import SourceError
 from mqcam_device.sources.feed import Bell
-from mqcam_device.sources.rtsp import RtspFeed
+from mqcam_device.sources.rtsp.feed import RtspFeed
 from mqcam_device.sources.selection import make_source
 from support.certificates import Authority
 from support.clips import encode

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from mqcam_device.selftest.figures import RateStep
 from mqcam_device.selftest.power import Throttling
-from mqcam_device.selftest.verdict import Limits, Verdict, judge
+from mqcam_device.selftest.verdict import HOT_C, Verdict, judge
 from mqcam_device.selftest.wifi import Network
 from support.trials import ACCOUNT, MACHINE, STREAM, account
 
@@ -64,7 +64,7 @@ def test_a_board_that_was_slowed_down_before_is_only_a_hint() -> None:
 @pytest.mark.parametrize(
     "machine",
     [
-        replace(MACHINE, temperature_c=Limits().temperature_c),
+        replace(MACHINE, temperature_c=HOT_C),
         replace(MACHINE, throttling=Throttling(bits=1 << 2)),
         replace(MACHINE, throttling=Throttling(bits=1 << 3)),
     ],
