@@ -43,7 +43,7 @@ BURST_SPEED: Final = 5.0
 and the queue to the agent, of 30 units, outlives a moment in which it does not read."""
 
 START_S: Final = 8.0
-"""The agent waits 10 s for a source to start."""
+"""Below the time that the agent gives a camera to come back that reconnects (``slow_open_s``)."""
 
 QUIET_S: Final = 0.8
 QUIET_FRAMES: Final = 3.2

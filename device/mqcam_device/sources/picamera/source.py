@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     )
 
 OPEN_S: Final = 18.0
-"""Importing picamera2 alone takes seconds on a Pi Zero; the agent waits 20 s for a child."""
+"""Most of what the agent gives a new child: a small Pi that has just started loads picamera2 from
+its card for many seconds. The rest is for the child's own start."""
 
 _CONTROL_S: Final = 2.0
 _HANG_S: Final = 3.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mqcam_device.sources.rtppictures import RtpPictures
+from mqcam_device.sources.rtsp.pictures import RtpPictures
 from support.rtp import PAYLOAD_TYPE, PPS, SPS, follower, idr, packet, packets, stream_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.errors import LocalProtocolError
-from mqcam_device.sources.rtspwire import (
+from mqcam_device.sources.rtsp.wire import (
     MAX_HEAD_BYTES,
     Answer,
     Interleaved,
