@@ -42,6 +42,11 @@ BURST_SPEED: Final = 5.0
 """What was kept goes out so many times as fast as it was taken: viewers get it four times as fast,
 and the queue to the agent, of 30 units, outlives a moment in which it does not read."""
 
+OWED_UNITS: Final = 1000
+"""As many pictures as ever wait to go out: all that may be kept, at 120 a second. One leaves each
+time that we read, so that a camera that sends several at once, for long, has sent too many: they
+are left out up to its next keyframe."""
+
 START_S: Final = 8.0
 """The agent waits 10 s for a source to start."""
 
@@ -139,14 +144,23 @@ class PassthroughSource:
         from mqcam_device.sources.still import decode_newest  # noqa: PLC0415
 
         deadline = time.monotonic() + timeout_s
+        self._is_snapshot_wanted = True
+        self._bell.ring()
+        try:
+            units = self._await_kept(deadline)
+        finally:
+            self._is_snapshot_wanted = False  # else the camera would never rest again
+        if not units:
+            raise SourceError("snapshot", f"no keyframe came within {timeout_s:g} s")
+        return decode_newest([unit.data for unit in units], deadline=deadline)
+
+    def _await_kept(self, deadline: float) -> tuple[AccessUnit, ...]:
+        """Return what is kept since a keyframe; nothing if none comes in time."""
         with self._changed:
-            self._is_snapshot_wanted = True
-            self._bell.ring()
             while not (units := self._kept.recent(time.monotonic())):
                 if not self._changed.wait(max(deadline - time.monotonic(), 0.0)):
-                    raise SourceError("snapshot", f"no keyframe came within {timeout_s:g} s")
-            self._is_snapshot_wanted = False
-        return decode_newest([unit.data for unit in units], deadline=deadline)
+                    return ()
+        return units
 
     def controls(self) -> tuple[ControlInfo, ...]:
         """Return nothing: the camera is set where it is configured."""
@@ -252,6 +266,9 @@ class PassthroughSource:
         self._is_flowing = self._is_flowing or unit.keyframe
         if self._is_flowing:
             self._owed.append(unit)
+        if len(self._owed) > OWED_UNITS:
+            self._owed.clear()
+            self._is_flowing = False
 
     def _send_owed(self) -> None:
         if not self._is_active:
