@@ -115,6 +115,9 @@ class Importer:
             raise CredentialsError(
                 places, f"no file is called *{' or *'.join(card.SUFFIXES)}: name the one to import"
             )
+        if len(files) == 1 and self.place.exists() and card.is_overwritten(files[0]):
+            known = credentials_of("device", self.place)
+            return Imported(name=known.name, said=(_erased(files[0]),))
         try:
             _refuse_several(files)
             # On a FAT partition every file shows as readable for all.

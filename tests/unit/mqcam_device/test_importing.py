@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pathlib
 import stat
 import sys
 from dataclasses import dataclass, replace
@@ -195,6 +196,22 @@ def test_a_power_cut_before_the_erasing_is_made_up_for(
         assert "imported, but not erased" in machine.refused()
     assert machine.files() == ["front.mqcam"]
     machine.boot_up()
+    assert machine.files() == []
+    assert load_credentials(machine.etc / "credentials.yaml") == FRONT
+
+
+def test_a_power_cut_while_erasing_is_made_up_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_path: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    machine.arrive(FRONT)
+    with monkeypatch.context() as patched:
+        patched.setattr(pathlib.Path, "unlink", cut)
+        assert "imported, but not erased" in machine.refused()
+    assert SECRET.encode() not in (machine.boot / "front.mqcam").read_bytes()
+    assert machine.boot_up()[-1].endswith("erased")
     assert machine.files() == []
     assert load_credentials(machine.etc / "credentials.yaml") == FRONT
 
