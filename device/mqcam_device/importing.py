@@ -136,6 +136,7 @@ class Importer:
             raise CredentialsError(str(self.config.parent), reason(error)) from error
         # The credentials last: the unit waits for them, and after a power cut all this is repeated.
         about_config = self._configure()
+        self._refuse_another(credentials.name)  # a camera was waited for: somebody may have come
         write_credentials(self.place, credentials)
         about_credentials = f"{self.place}: the credentials of {credentials.name}"
         return Imported(name=credentials.name, said=(about_config, about_credentials))

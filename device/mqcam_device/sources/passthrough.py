@@ -61,6 +61,10 @@ DEAD_FRAMES: Final = 10.0
 BACK_OFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 POLL_S: Final = 0.1
 _LEAVE_S: Final = 0.5
+TELL_S: Final = 1.0
+"""What is delivered is told this often at most, however often the camera changes it: the agent logs
+and publishes it."""
+
 RATE_CHANGE: Final = 1.25
 """A frame rate that changes by this factor is told."""
 
@@ -83,6 +87,8 @@ class PassthroughSource:
         self._start_error: SourceError | None = None
         self._is_active = self._is_resumed = self._is_snapshot_wanted = False
         self._is_flowing = False
+        self._is_info_new = False
+        self._told_at = float("-inf")
         self._can_force = False
         self._trouble = ""
         self._idle_since = time.monotonic()
@@ -310,7 +316,14 @@ class PassthroughSource:
         if former is None:
             with self._changed:
                 self._changed.notify_all()
-        elif self._info != former and not self._trouble:
+        elif self._info != former:
+            self._is_info_new = True
+            self._tell_info(time.monotonic())
+
+    def _tell_info(self, now: float) -> None:
+        """Tell what is delivered, if it has changed and was not told just now."""
+        if self._is_info_new and not self._trouble and now - self._told_at >= TELL_S:
+            self._is_info_new, self._told_at = False, now
             self._on_state(SourceState.RUNNING, self._info, "")
 
     def _watch(self) -> None:
@@ -326,8 +339,9 @@ class PassthroughSource:
         elif self._is_active and not self._is_resumed and now - self._sent_at > quiet_s:
             self._tell_trouble(f"{self._name}: waiting for the camera's next keyframe")
         elif self._trouble and self._has_brought_pictures:
-            self._trouble = ""
+            self._trouble, self._is_info_new = "", False
             self._on_state(SourceState.RUNNING, self._info, "")
+        self._tell_info(now)
 
     def _tell_trouble(self, text: str, state: SourceState = SourceState.STALLED) -> None:
         """Tell a trouble once, not each time it is met."""

@@ -216,6 +216,18 @@ def test_a_power_cut_while_erasing_is_made_up_for(
     assert load_credentials(machine.etc / "credentials.yaml") == FRONT
 
 
+def test_of_two_imports_at_once_the_second_is_refused(machine: Machine) -> None:
+    def look() -> Sighting:
+        write_credentials(machine.etc / "credentials.yaml", BACK)
+        return RIBBON
+
+    machine.arrive(FRONT)
+    with pytest.raises(CredentialsError, match="is the camera back already"):
+        replace(machine.importer, sight=Sight(look=look)).import_card((machine.boot,))
+    assert load_credentials(machine.etc / "credentials.yaml") == BACK
+    assert "front.mqcam" in machine.files()
+
+
 def test_a_card_without_a_file_says_what_it_is_called(machine: Machine) -> None:
     assert "*.mqcam or *.device.yaml" in machine.refused()
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.errors import SourceError
-from mqcam_device.media import SourceSettings
+from mqcam_device.media import SourceSettings, StreamInfo
 from mqcam_device.sources.feed import EncodedPicture, FeedInfo
 from mqcam_device.sources.passthrough import OWED_UNITS, PassthroughSource
-from support.rtp import follower, idr, stream_of
+from support.rtp import SPS, follower, idr, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,3 +88,44 @@ def test_camera_rests_after_a_snapshot_that_failed() -> None:
             source.snapshot(0.05)
 
         assert source._is_idle_for_long()
+
+
+class Restless:
+    """A camera that begins another sequence with each picture."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+        self.is_over = threading.Event()
+
+    def open(self, bell: Bell) -> FeedInfo:
+        self._bell = bell
+        return FeedInfo(rate_hz=90_000)
+
+    def read(self, timeout_s: float) -> Sequence[EncodedPicture]:
+        if self.pictures == AT_ONCE:
+            self.is_over.set()
+            self._bell.wait(timeout_s)
+            return ()
+        self.pictures += 1
+        other = SPS[:3] + bytes([SPS[3] - self.pictures % 2]) + SPS[4:]
+        data = stream_of([other, *idr(b"x")[1:]])
+        return [EncodedPicture(data, None, time.monotonic_ns())]
+
+    def request_keyframe(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+def test_camera_that_changes_all_the_time_is_not_told_each_time() -> None:
+    camera, told = Restless(), list[StreamInfo | None]()
+    settings = SourceSettings(kind="rtsp")
+    source = PassthroughSource(camera, settings, name="camera", encoder="its own")
+    source.start(lambda _unit: None, lambda _state, info, _text: told.append(info))
+    try:
+        assert camera.is_over.wait(5)
+    finally:
+        assert source.stop(5)
+
+    assert 0 < len(told) < 10
