@@ -1,6 +1,7 @@
-"""On which board this agent began: a copied SD card must not bring a second camera of one name.
+"""Which board this is, and on which one this agent began.
 
-It must not know identities: it tells one board from another, and only where boards have serials.
+A copied SD card must not bring a second camera of one name. It must not know identities: it tells
+one board from another, and only where boards have serials.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ SERIAL_PATHS: Final = (
 )
 """What a Raspberry Pi's firmware tells Linux; other machines have no such file."""
 SERIAL_LIMIT_BYTES: Final = 256
+MODEL_PATH: Final = Path("/proc/device-tree/model")
 BOARD_FILE: Final = "{name}.board"
 
 
@@ -54,6 +56,14 @@ def check_board(
             "ANOTHER-NAME' and use that file. If the board was replaced, delete the file that "
             "this line begins with",
         )
+
+
+def read_model(path: Path = MODEL_PATH) -> str:
+    """Return what the firmware calls this board, empty where it does not say, as on a PC."""
+    try:
+        return path.read_text("utf-8", "replace").strip("\0 \n")
+    except OSError:
+        return ""
 
 
 def _serial(paths: tuple[Path, ...]) -> bytes | None:

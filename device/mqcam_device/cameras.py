@@ -11,13 +11,13 @@ import shutil
 import sys
 import textwrap
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mqcam import exits
 from mqcam.errors import ConfigError, ControlError
 
 from mqcam_device import folders
+from mqcam_device.board import read_model
 from mqcam_device.control import ask, running
 from mqcam_device.enumeration import enumerate_cameras
 from mqcam_device.settings import load_settings
@@ -25,10 +25,10 @@ from mqcam_device.settings import load_settings
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from mqcam_device.enumeration import Enumeration, FoundCamera
 
-MODEL: Final = Path("/proc/device-tree/model")
 ASK_S: Final = 2.0
 _LABEL: Final = 10
 _WIDEST: Final = 100
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what there is; the exit code says whether there is any."""
     users = tuple(_agents(_runtime_dir(options.config)))
     has_picamera = any(kind == "picamera" for _name, kind, _camera in users)
-    found = enumerate_cameras(kinds_here(), is_opening=not has_picamera)
+    found = enumerate_cameras(kinds_here(read_model()), is_opening=not has_picamera)
     cameras = tuple(with_user(camera, found.cameras, users) for camera in found.cameras)
     found = replace(found, cameras=cameras)
     if options.json:
@@ -50,12 +50,9 @@ def run(options: argparse.Namespace) -> int:
     return exits.OK if found.cameras else exits.FAILURE
 
 
-def kinds_here(*, model: Path = MODEL) -> tuple[str, ...]:
-    """Return the kinds to look for: nobody expects to be told of Pi cameras on a PC."""
-    try:
-        is_pi = "Raspberry Pi" in model.read_text("utf-8", "replace")
-    except OSError:
-        is_pi = False
+def kinds_here(model: str) -> tuple[str, ...]:
+    """Return the kinds to look for on a board: nobody expects to be told of Pi cameras on a PC."""
+    is_pi = "Raspberry Pi" in model
     # Looked for, never loaded: that is for a process of its own.
     has_library = importlib.util.find_spec("picamera2") is not None
     return ("picamera", "usb") if is_pi or has_library else ("usb",)

@@ -25,8 +25,9 @@ class PicameraControls:
     autofocus: Literal["manual", "auto", "continuous"] | None = None
     lens_position: Annotated[float, Range(0, 32, "dioptres")] | None = None
     hdr: Literal["off", "sensor", "single", "multi", "night"] | None = None
-    exposure_us: Annotated[int, Range(1, 10_000_000, "microseconds")] | None = None
-    gain: Annotated[float, Range(1, 64)] | None = None
+    exposure_us: Annotated[int, Range(0, 10_000_000, "microseconds")] | None = None
+    """0: the camera chooses, as at run time; so with the gain."""
+    gain: Annotated[float, Range(0, 64)] | None = None
     ev: Annotated[float, Range(-8, 8, "stops")] | None = None
     white_balance: (
         Literal["auto", "incandescent", "tungsten", "fluorescent", "indoor", "daylight", "cloudy"]

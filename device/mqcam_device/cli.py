@@ -26,13 +26,11 @@ from mqcam_device.briefing import password_of
 from mqcam_device.control import ask
 from mqcam_device.inspection import inspect
 from mqcam_device.servers import read_servers, secrets_of
-from mqcam_device.settings import load_settings
+from mqcam_device.settings import DEFAULT_CONFIG, load_settings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-
-DEFAULT_CONFIG = Path("/etc/mqcam/device.yaml")
 
 
 def parser() -> Parser:

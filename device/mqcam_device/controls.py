@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         return exits.OK
     print(text_of(known))  # noqa: T201 - a command line is printed here
     if values:
-        print(f"\n{advice(values)}")  # noqa: T201
+        print(f"\n{advice(known)}")  # noqa: T201
     return exits.OK
 
 
@@ -49,8 +49,8 @@ def parse_changes(changes: Sequence[str], known: Sequence[ControlInfo]) -> dict[
     values: dict[str, ControlValue] = {}
     for change in changes:
         name, equals, text = change.partition("=")
-        if not equals:
-            raise UsageError(f"{change} sets nothing", f"write {change}=VALUE")
+        if not equals or not name:
+            raise UsageError(f"{change} sets nothing", f"write {name or 'NAME'}=VALUE")
         if name not in by_name:
             has = f"it has {', '.join(by_name)}" if by_name else "it has none that can be changed"
             raise UsageError(f"this camera has no control {name}", has)
@@ -93,7 +93,7 @@ def range_of(control: ControlInfo) -> str:
     if control.kind == "area":
         return "left,top,width,height: parts of the view, 0 to 1"
     least, most = (
-        _BY_ITSELF if end is None else f"{end:g}" for end in (control.least, control.most)
+        _BY_ITSELF if end is None else _plain(end) for end in (control.least, control.most)
     )
     return f"{least} to {most}"
 
@@ -105,20 +105,32 @@ def words(value: ControlValue | None) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
-        return ",".join(f"{part:g}" for part in value)
-    return value if isinstance(value, str) else f"{value:g}"
+        return ",".join(map(_plain, value))
+    return value if isinstance(value, str) else _plain(value)
 
 
-def advice(values: Mapping[str, ControlValue]) -> str:
-    """Return how to keep values over a restart."""
+def _plain(number: float) -> str:
+    """Return a number as a person types it: exposures have more digits than ``g`` shows."""
+    return f"{number:.0f}" if float(number).is_integer() else f"{number:g}"
+
+
+def advice(known: Iterable[ControlInfo]) -> str:
+    """Return how to keep over a restart all that is set, in this call or before."""
     pairs = ", ".join(
-        f"{name}: {json.dumps(list(value) if isinstance(value, tuple) else value)}"
-        for name, value in values.items()
+        f"{each.name}: {_in_yaml(each.value)}" for each in known if each.value is not None
     )
     return (
         "That holds until the agent starts anew. To keep it, write under 'source:' in the "
         f"configuration\n  controls: {{{pairs}}}"
     )
+
+
+def _in_yaml(value: ControlValue) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_in_yaml, value))}]"
+    if isinstance(value, float):  # of whole numbers the configuration wants no fraction
+        return _plain(value)
+    return json.dumps(value)
 
 
 def _controls(reply: Mapping[str, Any]) -> tuple[ControlInfo, ...]:

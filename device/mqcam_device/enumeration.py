@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LISTING: Final = "mqcam_device.sources.listing"
-DEADLINE_S: Final = 12.0
-"""A Pi Zero 2 loads picamera2 for some seconds, and asks a sensor for its modes for some more."""
+DEADLINE_S: Final = 20.0
+"""As a capture child has: a Pi Zero 2 that has just started loads picamera2 from its card for many
+seconds, and asks a sensor for its modes for some more."""
 KILLED_S: Final = 1.0
 QUIET: Final = {"LIBCAMERA_LOG_LEVELS": "*:ERROR"}
 _KINDS: Final = {"picamera": "Pi cameras", "usb": "USB cameras"}

@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MOVE_S: Final = 2.0
 MOVE_TRIES: Final = 3
 """So many deadlines may pass before a layer that does not come is given up."""
+
+REPLAY_S: Final = 0.5
+REPLAY_BYTES: Final = 100_000
+"""Who joins within this of a keyframe gets the pictures since."""
 
 UNFORCED_REPLAY_S: Final = 10.0
 UNFORCED_REPLAY_BYTES: Final = 2_000_000
@@ -46,9 +51,8 @@ class Hub:
     """Viewers keyed by session, layers keyed by name; units are not queued here.
 
     ``set_active(layer, True)`` promises a keyframe as the layer's next unit, so the hub does not
-    ask for one on top of it. Who joins within ``replay_age_s`` of a keyframe gets the pictures
-    since, up to ``replay_bytes``. ``on_overdrawn`` gets a viewer that used up its keyframes, once
-    until it has one again. Where keyframes come unasked only, more is replayed, and paced.
+    ask for one on top of it. ``on_overdrawn`` gets a viewer that used up its keyframes, once until
+    it has one again. Where keyframes come unasked only, more is replayed, and paced.
     """
 
     def __init__(
@@ -61,9 +65,6 @@ class Hub:
         on_fault: Callable[[Hashable, Exception], None] | None = None,
         on_overdrawn: Callable[[Hashable], None] | None = None,
         keyframe_interval_s: float = 0.3,
-        replay_age_s: float = 0.5,
-        replay_bytes: int = 100_000,
-        move_s: float = 2.0,
     ) -> None:
         self._request_keyframe = request_keyframe
         self._set_active = set_active
@@ -72,9 +73,6 @@ class Hub:
         self._on_fault = on_fault
         self._on_overdrawn = on_overdrawn
         self._keyframe_interval_s = keyframe_interval_s
-        self._replay_age_s = replay_age_s
-        self._replay_bytes = replay_bytes
-        self._move_s = move_s
         self._can_force_keyframe = self._has_low = True
         self._viewers: dict[Hashable, Viewer] = {}
         self._layers: dict[str, _Layer] = {}
@@ -90,7 +88,7 @@ class Hub:
     def _window(self) -> tuple[float, int]:
         """How old and how large a group may be that is replayed."""
         if self._can_force_keyframe:
-            return self._replay_age_s, self._replay_bytes
+            return REPLAY_S, REPLAY_BYTES
         return UNFORCED_REPLAY_S, UNFORCED_REPLAY_BYTES
 
     def expect(self, key: Hashable, layer: str = MAIN) -> None:
@@ -154,7 +152,7 @@ class Hub:
             self._want(layer)
             self._change(viewer, layer)
             return
-        timer = self._call_later(self._move_s, lambda: self._miss(viewer))
+        timer = self._call_later(MOVE_S, lambda: self._miss(viewer))
         viewer.move = Move(layer=layer, timer=timer)
         self._want(layer)
 
@@ -287,7 +285,7 @@ class Hub:
             return
         move.misses += 1
         if move.misses < MOVE_TRIES:
-            move.timer = self._call_later(self._move_s, lambda: self._miss(viewer))
+            move.timer = self._call_later(MOVE_S, lambda: self._miss(viewer))
             self._want(move.layer)
         else:
             logger.warning("layer does not come", extra=fields(layer=move.layer))

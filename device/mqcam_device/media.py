@@ -18,6 +18,12 @@ MAIN = "main"
 LOW = "low"
 """The same pictures, smaller and fewer, for viewers whose path carries no more."""
 
+MIN_BITRATE_BPS = 100_000
+"""Below this libx264 cannot hold the rate of any useful picture, so nobody asks for less."""
+
+LOW_MAX_BITRATE_BPS = 400_000
+"""The low layer needs no more, whatever carries it."""
+
 SourceKind: TypeAlias = Literal["pattern", "film", "picamera", "usb", "rtsp"]
 Rotation: TypeAlias = Literal[0, 90, 180, 270]
 

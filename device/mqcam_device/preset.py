@@ -23,7 +23,7 @@ _WORDS: Final = {
 }
 _TEXT: Final = """\
 # Configuration of this camera. 'mqcam-device import' has made it, once: now it is yours, and no
-# import or update changes it. device.example.yaml has every other key.
+# import or update changes it. Every other key: device/device.example.yaml in the clone of mqcam.
 credentials: {credentials}
 
 # {why}

@@ -18,6 +18,9 @@ from mqcam.servers import ServerUrl
 from mqcam_device.camerasettings import PicameraSource, RtspSource, UsbSource
 from mqcam_device.media import Rotation
 
+DEFAULT_CONFIG = Path("/etc/mqcam/device.yaml")
+"""Where the configuration of a machine's only camera lies."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternSource:
@@ -138,6 +141,9 @@ class DeviceSettings:
         if self.video.hflip or self.video.vflip:
             text = "has flips, which only the kinds picamera and usb can make; rotation is for all"
             yield "video", text
+        if isinstance(self.source, RtspSource) and self.video.size is not None:
+            text = "has a size, but a network camera's pictures are passed on as they are: leave it"
+            yield "video", f"{text} out, and set it in the camera"
 
 
 def load_settings(path: Path | str) -> DeviceSettings:
@@ -152,7 +158,7 @@ def load_settings(path: Path | str) -> DeviceSettings:
         text = "this is a credentials file; write a configuration with"
         message = f"{text} 'credentials: {Path(path).name}'"
         raise ConfigError([Problem(file=str(path), message=message)])
-    settings = load(path, DeviceSettings)
+    settings = _loaded(path)
     folder = Path(path).absolute().parent
     source = settings.source
     if isinstance(source, FilmSource):
@@ -175,6 +181,16 @@ def load_settings(path: Path | str) -> DeviceSettings:
         runtime_dir=_resolved(settings.runtime_dir, folder) if settings.runtime_dir else None,
         state_dir=_resolved(settings.state_dir, folder) if settings.state_dir else None,
     )
+
+
+def _loaded(path: Path | str) -> DeviceSettings:
+    try:
+        return load(path, DeviceSettings)
+    except ConfigError as error:
+        if Path(path) != DEFAULT_CONFIG or not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        message = "does not exist: name this camera's configuration with --config FILE"
+        raise ConfigError([Problem(file=str(path), message=message)]) from error
 
 
 def _handed_over(path: Path | None, folder: Path) -> Path | None:

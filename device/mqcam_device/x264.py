@@ -13,11 +13,8 @@ from av.video.frame import PictureType, VideoFrame
 from mqcam import h264
 from mqcam.errors import SourceError
 
-from mqcam_device.media import BT601, BT709
+from mqcam_device.media import BT601, BT709, MIN_BITRATE_BPS
 from mqcam_device.steering import Steering
-
-MIN_BITRATE_BPS = 100_000
-"""Below this x264 cannot hold the rate of any useful picture."""
 
 _UNSPECIFIED = 2
 _VIDEO_RANGE = 1

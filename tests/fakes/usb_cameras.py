@@ -2,7 +2,7 @@
 
 Each node is a named pipe: the camera's clock writes a byte into it for each picture, as a driver
 makes its node readable; what FFmpeg would then take from the driver is a packet of a real encoder.
-``tests/unit/mqcam_device/sources/test_usbdevice.py`` holds the options to FFmpeg's own.
+``tests/unit/mqcam_device/sources/usb/test_device.py`` holds the options to FFmpeg's own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 from fakes.v4l2_nodes import FakeDevices, FakeNode, Sizes
-from mqcam_device.sources.usbcameras import find_camera
+from mqcam_device.sources.usb.cameras import find_camera
 from mqcam_device.sources.v4l2 import Node
 from support.clips import encode
 from support.films import grey_picture
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from av.video.frame import VideoFrame
-    from mqcam_device.sources.usbcameras import UsbCamera
+    from mqcam_device.sources.usb.cameras import UsbCamera
 
 FORMATS = {"h264": "H264", "mjpeg": "MJPG", "yuyv422": "YUYV"}
 GROUP = 30

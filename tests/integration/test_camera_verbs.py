@@ -1,11 +1,11 @@
-"""The verbs about the camera, on the real picamera2 on fakes and on the test pattern."""
+"""The verbs about the camera, on the real picamera2 on fakes and on the test camera."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from fakes.scene import IMX219, IMX708, PI_4, WEBCAM, Scene
@@ -13,14 +13,13 @@ from mqcam.errors import ControlError
 from mqcam_device.cli import main
 from mqcam_device.control import ask
 from mqcam_device.snapshot import jpeg_size
-from support.agent import SMALL, RunningAgent
-from support.broker import ShippedBroker
+from support.agent import SMALL, RunningAgent, has_pictures
 from support.picamera import PICAMERA2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from support.broker import ShippedBroker
     from support.picamera import FakeCamera
 
     Captured = pytest.CaptureFixture[str]
@@ -28,58 +27,41 @@ if TYPE_CHECKING:
 PICAMERA = "source: {kind: picamera}\n" + SMALL
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[ShippedBroker]:
-    with ShippedBroker() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def pattern(broker: ShippedBroker) -> Iterator[RunningAgent]:
-    with RunningAgent(broker, settings=SMALL) as running:
-        asyncio.run(running.until(has_pictures))
-        yield running
-
-
-def has_pictures(status: dict[str, Any]) -> bool:
-    return bool(status["source"] == "running")
-
-
 async def test_a_snapshot_needs_no_viewer(
-    pattern: RunningAgent, tmp_path: Path, capsys: Captured
+    camera: RunningAgent, tmp_path: Path, capsys: Captured
 ) -> None:
     file = tmp_path / "front.jpg"
-    command = ["snapshot", "--config", str(pattern.config), str(file)]
+    command = ["snapshot", "--config", str(camera.config), str(file)]
     assert await asyncio.to_thread(main, command) == 0
     assert capsys.readouterr().out == f"{file}  640x360\n"
     assert jpeg_size(file.read_bytes()) == (640, 360)
-    await pattern.until(lambda status: status["layers"] == {})
+    await camera.until(lambda status: status["layers"] == {})
 
 
 def test_a_snapshot_that_cannot_be_written_is_not_taken(
-    pattern: RunningAgent, tmp_path: Path, capsys: Captured
+    camera: RunningAgent, tmp_path: Path, capsys: Captured
 ) -> None:
-    command = ["snapshot", "--config", str(pattern.config), str(tmp_path / "no/front.jpg")]
+    command = ["snapshot", "--config", str(camera.config), str(tmp_path / "no/front.jpg")]
     assert main(command) == 1
     assert "its folder does not exist" in capsys.readouterr().err
 
 
-def test_the_pattern_has_nothing_to_be_set(pattern: RunningAgent, capsys: Captured) -> None:
-    assert main(["controls", "--config", str(pattern.config)]) == 0
+def test_the_pattern_has_nothing_to_be_set(camera: RunningAgent, capsys: Captured) -> None:
+    assert main(["controls", "--config", str(camera.config)]) == 0
     assert "nothing that can be changed" in capsys.readouterr().out
-    assert main(["controls", "--config", str(pattern.config), "zoom=0,0,1,1"]) == 2
+    assert main(["controls", "--config", str(camera.config), "zoom=0,0,1,1"]) == 2
     assert "no control zoom" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("values", [None, [], {"zoom": {}}, {"zoom": ["a"]}, {"zoom": None}])
-def test_the_agent_refuses_values_that_are_none(pattern: RunningAgent, values: object) -> None:
+def test_the_agent_refuses_values_that_are_none(camera: RunningAgent, values: object) -> None:
     with pytest.raises(ControlError, match="values are such as"):
-        ask(pattern.name, "set-controls", pattern.folder, {"values": values})
+        ask(camera.name, "set-controls", camera.folder, {"values": values})
 
 
-def test_the_agent_passes_on_what_the_camera_refuses(pattern: RunningAgent) -> None:
+def test_the_agent_passes_on_what_the_camera_refuses(camera: RunningAgent) -> None:
     with pytest.raises(ControlError, match="zoom"):
-        ask(pattern.name, "set-controls", pattern.folder, {"values": {"zoom": [0, 0, 1, 1]}})
+        ask(camera.name, "set-controls", camera.folder, {"values": {"zoom": [0, 0, 1, 1]}})
 
 
 def test_cameras_are_listed_without_configuration_or_agent(

@@ -396,8 +396,8 @@ async def control(camera: Camera) -> object:
     return only["value"]
 
 
-async def test_five_stalls_in_a_row_are_each_cured(tmp_path: Path) -> None:
-    await stall_again_and_again(tmp_path, 5, replace(QUICK, healthy_s=0.3))
+async def test_stalls_in_a_row_are_each_cured(tmp_path: Path) -> None:
+    await stall_again_and_again(tmp_path, 3, replace(QUICK, healthy_s=0.3))
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.errors import SourceError
 from mqcam_device.sources.feed import Bell
-from mqcam_device.sources.rtsp import RtspFeed
+from mqcam_device.sources.rtsp.feed import RtspFeed
 from mqcam_device.sources.selection import make_source
 from support.certificates import Authority
 from support.clips import encode
@@ -94,7 +94,9 @@ def test_camera_that_refuses_is_quoted_with_what_to_do(
 
 def test_other_faults_are_told_too(clip: list[bytes]) -> None:
     with camera(Stream(clip), Wishes(account=("jo", "x"))) as server:
-        assert "it wants an account: set 'username'" in refusal(settings_for(server))
+        assert "it wants an account: set 'username' and 'password_file'" in refusal(
+            settings_for(server)
+        )
     assert "nothing listens there" in refusal(settings_for(server))
     with camera(Stream(clip, codec="H265")) as server:
         assert "set this stream to H.264 in the camera" in refusal(settings_for(server))

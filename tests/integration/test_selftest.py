@@ -10,35 +10,18 @@ import pytest
 from mqcam.errors import ControlError
 from mqcam_device.cli import main
 from mqcam_device.control import ask
-from support.agent import SMALL, RunningAgent
-from support.broker import ShippedBroker
+from support.agent import SMALL, RunningAgent, has_pictures
 from support.watching import EVERY, Recorder, gaps, viewer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from support.broker import ShippedBroker
 
     Captured = pytest.CaptureFixture[str]
 
 SHORT = ["--seconds", "2"]
 FULL_S = 9.0
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[ShippedBroker]:
-    with ShippedBroker() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def camera(broker: ShippedBroker) -> Iterator[RunningAgent]:
-    with RunningAgent(broker, settings=SMALL) as running:
-        asyncio.run(running.until(has_pictures))
-        yield running
-
-
-def has_pictures(status: dict[str, Any]) -> bool:
-    return bool(status["source"] == "running")
 
 
 def selftest(config: Path, capsys: Captured, *options: str) -> dict[str, Any]:

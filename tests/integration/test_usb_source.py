@@ -13,7 +13,7 @@ from fakes.usb_cameras import FakeHost
 from mqcam.errors import SourceError
 from mqcam_device.media import LOW, AccessUnit, SourceSettings, SourceState
 from mqcam_device.sources.selection import make_source, make_usb
-from mqcam_device.sources.usb import UsbPictures
+from mqcam_device.sources.usb.pictures import UsbPictures
 from mqcam_device.sources.v4l2 import CID_FORCE_KEY_FRAME
 from support.polling import until
 from support.watched import DEADLINE_S, Watched, watched

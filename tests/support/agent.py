@@ -51,6 +51,11 @@ WITH_CHILD = (
 """The command with another capture child, one that breaks when told to."""
 
 
+def has_pictures(status: dict[str, Any]) -> bool:
+    """Tell whether the camera of an agent with this status delivers, or could at once."""
+    return bool(status["source"] == "running")
+
+
 class RunningAgent:
     """``mqcam-device run`` for one camera at a broker of the tests; a context manager."""
 

@@ -155,7 +155,7 @@ class Watchdog:
         self._in_vain |= {layer} - {""}
         self._is_slow = self._excused_at is not None
         self._reopened_at, self._excused_at = now, None
-        self._back_at = now + (self.timings.hello_s if self._is_slow else self.timings.open_s)
+        self._back_at = now + (self.timings.slow_open_s if self._is_slow else self.timings.open_s)
         self._expect_first_units(now)
 
     def give_up(self, layer: str) -> None:

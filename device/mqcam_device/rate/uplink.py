@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from mqcam_device.media import LOW, MAIN
+from mqcam_device.media import LOW, LOW_MAX_BITRATE_BPS, MAIN, MIN_BITRATE_BPS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -23,10 +23,6 @@ PAYLOAD_SHARE: Final = 0.94
 FLOOR_BPS: Final = 500_000
 FLOOR_SHARE: Final = 0.4
 """Below the first, or this share of the median, a viewer goes to the low layer."""
-
-LOW_MIN_BPS: Final = 100_000
-LOW_MAX_BPS: Final = 400_000
-MAIN_MIN_BPS: Final = 100_000
 
 PATIENCE_S: Final = 0.4
 HOPELESS: Final = 0.5
@@ -111,11 +107,10 @@ class Uplink(Generic[Key]):
         uplink_max_bps: int | None,
         start_bps: int,
         ceiling_bps: int,
-        has_low_layer: bool = True,
     ) -> None:
         self._uplink_max_bps = uplink_max_bps
         self._ceiling_bps = ceiling_bps
-        self._has_low_layer = has_low_layer
+        self._has_low_layer = True
         self._viewers: dict[Key, _Viewer] = {}
         self._bitrates = {MAIN: min(start_bps, ceiling_bps)}
         self._joint_at: float | None = None
@@ -251,7 +246,7 @@ class Uplink(Generic[Key]):
             targets = [path.target_bps for path in paths.values()]
         # In a joint congestion who is served last in each round loses most: the mean is fair.
         rate_bps = fmean(targets) if self._is_joint(now) else min(targets)
-        return min(max(rate_bps * PAYLOAD_SHARE, MAIN_MIN_BPS), self._ceiling_bps)
+        return min(max(rate_bps * PAYLOAD_SHARE, MIN_BITRATE_BPS), self._ceiling_bps)
 
     def _is_obeyed(self, key: Key, path: Path) -> bool:
         viewer = self._viewers[key]
@@ -260,8 +255,8 @@ class Uplink(Generic[Key]):
 
     def _low_bps(self, paths: dict[Key, Path]) -> float:
         targets = [path.target_bps for path in paths.values() if not path.is_silent]
-        rate_bps = min(targets, default=LOW_MIN_BPS) * PAYLOAD_SHARE
-        return min(max(rate_bps, LOW_MIN_BPS), LOW_MAX_BPS)
+        rate_bps = min(targets, default=MIN_BITRATE_BPS) * PAYLOAD_SHARE
+        return min(max(rate_bps, MIN_BITRATE_BPS), LOW_MAX_BITRATE_BPS)
 
     def _within_uplink(
         self, wanted: dict[str, float], audience: _Audience[Key]
@@ -271,12 +266,9 @@ class Uplink(Generic[Key]):
             return wanted
         left_bps = self._uplink_max_bps * PAYLOAD_SHARE
         bounded = {}
-        for layer, viewers, least_bps in (
-            (LOW, len(audience.low), LOW_MIN_BPS),
-            (MAIN, len(audience.main), MAIN_MIN_BPS),
-        ):
+        for layer, viewers in ((LOW, len(audience.low)), (MAIN, len(audience.main))):
             if layer in wanted:
-                bounded[layer] = max(least_bps, min(wanted[layer], left_bps / viewers))
+                bounded[layer] = max(MIN_BITRATE_BPS, min(wanted[layer], left_bps / viewers))
                 left_bps -= bounded[layer] * viewers
         return bounded
 

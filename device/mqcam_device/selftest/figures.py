@@ -62,6 +62,11 @@ class Account:
     stream: StreamInfo
     figures: Figures
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether pictures have a time only once they arrived here: a network camera's."""
+        return self.kind == "rtsp"
+
     def as_json(self) -> dict[str, Any]:
         """Return it as values that JSON has."""
         return asdict(self)

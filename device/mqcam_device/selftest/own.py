@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mqcam.errors import MediaError
 
 from mqcam_device.capture.process import CaptureProcess
+from mqcam_device.capture.timings import CaptureTimings
 from mqcam_device.media import MAIN, SourceState
 from mqcam_device.selftest.camera import try_out
 from mqcam_device.selftest.figures import Account
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 
     from mqcam_device.media import AccessUnit, SourceSettings, StreamInfo
 
-OPEN_S: Final = 15.0
-"""A Pi Zero 2 loads picamera2 for some seconds; the capture child itself is given 10."""
-
+OPEN_S: Final = CaptureTimings().hello_s + 2.0
+"""A child that does not start in its time is told of, and the reason must still be heard."""
 
 EARLY: Final = 8
 """The first units come together with the word that the camera runs; more than these are let go."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SYS: Final = Path("/sys")
-PROC: Final = Path("/proc")
 THROTTLED_PLACES: Final = (
     "devices/platform/soc/soc:firmware/get_throttled",
     "devices/platform/soc@*/*firmware*/get_throttled",
@@ -60,11 +59,6 @@ def read_temperature_c(*, sys: Path = SYS) -> float | None:
     with contextlib.suppress(ValueError):
         return int(_text(sys / "class/thermal/thermal_zone0/temp")) / 1000
     return None
-
-
-def read_model(*, proc: Path = PROC) -> str:
-    """Return which board this is, empty where the firmware does not say."""
-    return _text(proc / "device-tree/model").rstrip("\0")
 
 
 def _text(path: Path) -> str:

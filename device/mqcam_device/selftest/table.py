@@ -55,7 +55,7 @@ def _stream_rows(account: Account, *, is_borrowed: bool) -> Iterator[tuple[str, 
     yield "profile", f"{profile_words(profile)} ({profile})"
     yield "picture", _picture(account)
     yield "first picture", _first(account, is_borrowed=is_borrowed)
-    yield "age", _age(figures)
+    yield "age", _age(account)
     yield "keyframe", _keyframes(account)
     yield "bit rate", _rates(figures)
 
@@ -99,12 +99,15 @@ def _first(account: Account, *, is_borrowed: bool) -> str:
     return f"{first_ms:.0f} ms after {since}"
 
 
-def _age(figures: Figures) -> str:
+def _age(account: Account) -> str:
+    figures = account.figures
     if figures.age_p50_ms is None or figures.age_p95_ms is None:
         return UNKNOWN
+    since = "its arrival here" if account.is_remote else "capture"
+    unseen = "; what camera and network took is not known" if account.is_remote else ""
     return (
-        f"{figures.age_p50_ms:.1f} ms from capture to the agent; one in 20 takes more than "
-        f"{figures.age_p95_ms:.1f} ms"
+        f"{figures.age_p50_ms:.1f} ms from {since} to the agent; one in 20 takes more than "
+        f"{figures.age_p95_ms:.1f} ms{unseen}"
     )
 
 

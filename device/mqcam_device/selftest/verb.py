@@ -20,13 +20,14 @@ from mqcam.errors import ControlError, CredentialsError, UsageError
 
 from mqcam_device import folders
 from mqcam_device.asking import whom_to_ask
+from mqcam_device.board import read_model
 from mqcam_device.briefing import source_settings
 from mqcam_device.control import ask, running
 from mqcam_device.enumeration import enumerate_cameras
 from mqcam_device.selftest.encryption import measure_ciphers_us
 from mqcam_device.selftest.figures import account_from_json
 from mqcam_device.selftest.own import try_own
-from mqcam_device.selftest.power import read_model, read_temperature_c, read_throttling
+from mqcam_device.selftest.power import read_temperature_c, read_throttling
 from mqcam_device.selftest.table import table
 from mqcam_device.selftest.trial import FIRST_PICTURE_S, LONGEST_S, SHORTEST_S
 from mqcam_device.selftest.verdict import Machine, judge

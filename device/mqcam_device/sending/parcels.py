@@ -84,11 +84,6 @@ class Parcels:
         """Return a parcel that was made before, None when it is too old."""
         return self._kept.get(number)
 
-    @property
-    def kept_bytes(self) -> int:
-        """How much is kept."""
-        return self._kept_bytes
-
     def _make(self, unit: AccessUnit) -> Parcel:
         payloads = packetise(unit.data)
         self._next_number += 1

@@ -1,1 +1,1 @@
-"""What pictures come from: a test pattern, a film file; cameras later."""
+"""What pictures come from: a test pattern, a film file, cameras."""

@@ -13,18 +13,24 @@ from typing import TYPE_CHECKING
 import av
 from mqcam.errors import MqcamError, SourceError
 
-from mqcam_device.media import LOW, MAIN, SourceState, StreamInfo
+from mqcam_device.media import (
+    LOW,
+    LOW_MAX_BITRATE_BPS,
+    MAIN,
+    MIN_BITRATE_BPS,
+    SourceState,
+    StreamInfo,
+)
 from mqcam_device.sources.delivery import Delivery
 from mqcam_device.sources.jpeg import encode_jpeg
 from mqcam_device.sources.layer import (
     LOW_BITRATE_BPS,
-    LOW_MAX_BITRATE_BPS,
     EncodedLayer,
     low_layer,
     thinning_of,
 )
 from mqcam_device.sources.raw import NS, LiveRaw
-from mqcam_device.x264 import MIN_BITRATE_BPS, probe_profile_level_id
+from mqcam_device.x264 import probe_profile_level_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from av.filter import Graph
-from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
-from mqcam.errors import SourceError
 
+from mqcam_device.sources.filters import Filters
 from mqcam_device.sources.raw import matrix_of
 
 if TYPE_CHECKING:
-    from av.filter.context import FilterContext
+    from av.video.frame import VideoFrame
 
 _TURNS: dict[int, tuple[tuple[str, str], ...]] = {
     90: (("transpose", "cclock"),),
@@ -40,24 +38,16 @@ class Fitter:
         self.size = size
         self._dot_aspect = dot_aspect
         self._shape: tuple[int, int, str, int, int] | None = None
-        # The graph is kept because its filters do not keep it: they would point into freed memory.
-        self._filter: tuple[Graph, FilterContext, FilterContext] | None = None
+        self._filters: Filters | None = None
 
     def fit(self, frame: VideoFrame) -> VideoFrame:
         """Return the picture as yuv420p in video range and the fitter's size."""
         shape = _shape_of(frame)
         if shape != self._shape:
-            self._filter = None if self._is_fit(frame) else self._build(frame)
+            self._filters = None if self._is_fit(frame) else self._build(frame)
             self._shape = shape
         matrix = matrix_of(frame)
-        if self._filter is None:
-            frame.colorspace = matrix
-            return frame
-        _, source, sink = self._filter
-        source.push(frame)
-        fitted = sink.pull()
-        if not isinstance(fitted, VideoFrame):
-            raise SourceError("film", "the scaler gave no picture")
+        fitted = frame if self._filters is None else self._filters.apply(frame)
         fitted.colorspace = matrix  # what no size suggests any more
         return fitted
 
@@ -69,7 +59,7 @@ class Fitter:
             and (frame.width, frame.height) == natural_size(frame, self._dot_aspect) == self.size
         )
 
-    def _build(self, frame: VideoFrame) -> tuple[Graph, FilterContext, FilterContext]:
+    def _build(self, frame: VideoFrame) -> Filters:
         width, height = self.size
         natural_width, natural_height = _upright(frame, self._dot_aspect)
         ratio = min(width / natural_width, height / natural_height)
@@ -77,23 +67,13 @@ class Fitter:
         inner_height = min(_even(natural_height * ratio + 1), height)
         left, top = _even((width - inner_width) / 2, 0), _even((height - inner_height) / 2, 0)
         kind = "pc" if frame.color_range == ColorRange.JPEG else "unspecified"
-        graph = Graph()
-        if hasattr(graph, "threads"):  # not in PyAV 14
-            graph.threads = 1
         steps = [
-            graph.add(
-                "buffer",
-                f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
-                f":time_base=1/1000000:range={kind}",
-            ),
-            *(graph.add(name, argument) for name, argument in _TURNS.get(_turn_of(frame), ())),
-            graph.add("scale", f"{inner_width}:{inner_height}:flags=bilinear:out_range=tv"),
-            graph.add("format", "pix_fmts=yuv420p"),
-            graph.add("pad", f"{width}:{height}:{left}:{top}:black"),
-            graph.add("buffersink"),
+            *_TURNS.get(_turn_of(frame), ()),
+            ("scale", f"{inner_width}:{inner_height}:flags=bilinear:out_range=tv"),
+            ("format", "pix_fmts=yuv420p"),
+            ("pad", f"{width}:{height}:{left}:{top}:black"),
         ]
-        graph.link_nodes(*steps).configure()
-        return graph, steps[0], steps[-1]
+        return Filters("film", frame, steps, color_range=kind)
 
 
 def _shape_of(frame: VideoFrame) -> tuple[int, int, str, int, int]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from av.video.reformatter import Interpolation, VideoReformatter
 from mqcam.h264 import Normaliser
 
-from mqcam_device.media import LOW, AccessUnit, LayerInfo
+from mqcam_device.media import LOW, LOW_MAX_BITRATE_BPS, MIN_BITRATE_BPS, AccessUnit, LayerInfo
 from mqcam_device.sources.raw import NS, matrix_of
-from mqcam_device.x264 import MIN_BITRATE_BPS, X264
+from mqcam_device.x264 import X264
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LOW_SIZE: Final = (640, 360)
 LOW_FPS: Final = 15.0
-LOW_MAX_BITRATE_BPS: Final = 400_000
 LOW_BITRATE_BPS: Final = 300_000
 """Where the low layer starts."""
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam_device.sources.listed import Listed, Listing, words_of_sizes
 from mqcam_device.sources.picamera.presence import list_picameras
-from mqcam_device.sources.usbcameras import PREFERENCE, list_cameras
+from mqcam_device.sources.usb.cameras import PREFERENCE, list_cameras
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
 
-    from mqcam_device.sources.usbcameras import UsbCamera
+    from mqcam_device.sources.usb.cameras import UsbCamera
 
 _OWN: Final = "the camera's own"
 _SOFTWARE: Final = "x264"

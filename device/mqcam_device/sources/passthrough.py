@@ -48,7 +48,7 @@ time that we read, so that a camera that sends several at once, for long, has se
 are left out up to its next keyframe."""
 
 START_S: Final = 8.0
-"""The agent waits 10 s for a source to start."""
+"""Below the time that the agent gives a camera to come back that reconnects (``slow_open_s``)."""
 
 QUIET_S: Final = 0.8
 QUIET_FRAMES: Final = 3.2

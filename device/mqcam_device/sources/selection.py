@@ -15,7 +15,7 @@ from mqcam.errors import SourceError
 if TYPE_CHECKING:
     from mqcam_device.media import SourceSettings, VideoSource
     from mqcam_device.sources.raw import RawSource
-    from mqcam_device.sources.usbdevice import Host
+    from mqcam_device.sources.usb.device import Host
 
 _DEFAULT_SIZE = (1280, 720)
 _SIZE_RANGE = (32, 4096)
@@ -45,7 +45,7 @@ def _make_picamera(settings: SourceSettings) -> VideoSource:
 
 def _make_rtsp(settings: SourceSettings) -> VideoSource:
     from mqcam_device.sources.passthrough import PassthroughSource
-    from mqcam_device.sources.rtsp import RtspFeed
+    from mqcam_device.sources.rtsp.feed import RtspFeed
 
     url = settings.url or ""
     if not url.startswith(("rtsp://", "rtsps://")) or not url.isprintable() or " " in url:
@@ -64,8 +64,9 @@ def make_usb(settings: SourceSettings, host: Host | None = None) -> VideoSource:
     """
     from mqcam_device.sources.encoded import EncodedSource
     from mqcam_device.sources.passthrough import PassthroughSource
-    from mqcam_device.sources.usb import UsbFeed, UsbPictures
-    from mqcam_device.sources.usbdevice import Machine, choose_mode
+    from mqcam_device.sources.usb.device import Machine, choose_mode
+    from mqcam_device.sources.usb.feed import UsbFeed
+    from mqcam_device.sources.usb.pictures import UsbPictures
 
     _check_size(settings)
     host = host or Machine()

@@ -27,7 +27,8 @@ class Range:
     unit: str = ""
 
     def __str__(self) -> str:
-        return f"{self.low:.15g} to {self.high:.15g} {self.unit}".rstrip()
+        ends = f"{self.low:.15g}" + f" to {self.high:.15g}" * (self.low != self.high)
+        return f"{ends} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

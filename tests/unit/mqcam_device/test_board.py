@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mqcam.errors import CredentialsError
 from mqcam.exits import CONFIGURATION, exit_code
-from mqcam_device.board import check_board
+from mqcam_device.board import check_board, read_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +92,9 @@ def test_a_memory_that_cannot_be_written_is_told(machine: Machine) -> None:
     machine.state.write_text("no folder")
     with pytest.raises(CredentialsError, match=r"front\.board"):
         machine.start(SERIAL)
+
+
+def test_the_model_has_no_zero_at_its_end(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
+    assert read_model(tmp_path / "model") == "Raspberry Pi 4 Model B Rev 1.4"
+    assert read_model(tmp_path / "none") == ""

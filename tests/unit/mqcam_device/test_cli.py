@@ -101,6 +101,15 @@ def test_a_missing_configuration_is_told_without_a_line(tmp_path: Path, capsys: 
     assert capsys.readouterr().err == f"{tmp_path}/no.yaml: does not exist\n"
 
 
+def test_without_a_configuration_in_its_place_the_way_to_one_is_told(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mqcam_device.settings.DEFAULT_CONFIG", tmp_path / "no.yaml")
+    assert main(["status", "--config", str(tmp_path / "no.yaml")]) == 78
+    told = capsys.readouterr().err
+    assert "does not exist: name this camera's configuration with --config FILE" in told
+
+
 def test_the_command_alone_prints_its_help(capsys: Captured) -> None:
     assert main([]) == 0
     assert "viewers" in capsys.readouterr().out

@@ -33,6 +33,7 @@ def test_a_value_is_read_as_its_control_takes_it(
     ("change", "said"),
     [
         ("brightness", "write brightness=VALUE"),
+        ("=1", "write NAME=VALUE"),
         ("contrast=1", "it has brightness, autofocus, light, zoom"),
         ("brightness=2", "it takes -1 to 1"),
         ("brightness=nan", "it takes -1 to 1"),
@@ -65,8 +66,23 @@ def test_the_table_is_aligned() -> None:
     ]
 
 
-def test_the_advice_is_what_the_configuration_takes() -> None:
-    said = advice({"autofocus": "manual", "light": False, "zoom": (0.0, 0.0, 0.5, 0.5)})
-    assert said.endswith(
-        '  controls: {autofocus: "manual", light: false, zoom: [0.0, 0.0, 0.5, 0.5]}'
+def test_the_advice_keeps_all_that_is_set_and_is_what_the_configuration_takes() -> None:
+    known = (
+        ControlInfo(name="exposure_us", kind="number", value=20000.0, least=0, most=66666),
+        ControlInfo(name="gain", kind="number", value=1.5, least=0, most=16),
+        ControlInfo(name="ev", kind="number", least=-8, most=8),
+        ControlInfo(name="light", kind="switch", value=False),
+        ControlInfo(name="autofocus", kind="choice", value="manual", choices=("manual", "auto")),
+        ControlInfo(name="zoom", kind="area", value=(0.0, 0.0, 0.5, 0.5)),
     )
+    assert advice(known).endswith(
+        "  controls: {exposure_us: 20000, gain: 1.5, light: false, "
+        'autofocus: "manual", zoom: [0, 0, 0.5, 0.5]}'
+    )
+
+
+def test_large_numbers_are_printed_as_they_are_typed() -> None:
+    known = ControlInfo(
+        name="exposure_us", kind="number", value=1_234_567.0, least=0, most=112_015_443
+    )
+    assert text_of((known,)).splitlines()[1] == "exposure_us  1234567  0 to 112015443"

@@ -9,6 +9,7 @@ from mqcam.config import Size
 from mqcam.credentials import Credentials
 from mqcam.errors import ConfigError, CredentialsError
 from mqcam.servers import IceServer
+from mqcam_device.camerasettings import PicameraSource
 from mqcam_device.lending import SharedSecret
 from mqcam_device.servers import read_servers, secrets_of
 from mqcam_device.settings import FilmSource, PatternSource, load_settings
@@ -55,6 +56,26 @@ def test_credentials_in_the_place_of_the_configuration_are_one_mistake(tmp_path:
         load_settings(path)
     told = "this is a credentials file; write a configuration with 'credentials: device.yaml'"
     assert str(caught.value) == f"{path}: {told}"
+
+
+def test_a_network_cameras_size_is_refused_before_it_is_looked_for(tmp_path: Path) -> None:
+    text = "credentials: c.yaml\nsource: {kind: rtsp, url: rtsp://192.0.2.7/a}\nvideo: {size: %s}\n"
+    with pytest.raises(ConfigError, match=r"video: has a size.*set it in the camera"):
+        load_settings(written(tmp_path, text % "640x480"))
+    load_settings(written(tmp_path, text % "null"))
+
+
+def test_what_the_camera_shall_choose_again_is_said_as_it_is_at_run_time(tmp_path: Path) -> None:
+    text = "credentials: c.yaml\nsource: {kind: picamera, controls: {exposure_us: 0, gain: 0}}\n"
+    source = load_settings(written(tmp_path, text)).source
+    assert isinstance(source, PicameraSource)
+    assert (source.controls.exposure_us, source.controls.gain) == (0, 0)
+
+
+def test_a_zoom_of_too_few_parts_is_told_how_many_it_has(tmp_path: Path) -> None:
+    text = "credentials: c.yaml\nsource: {kind: picamera, controls: {zoom: [0.5, 0.5]}}\n"
+    with pytest.raises(ConfigError, match="expected 4 numbers, got 2"):
+        load_settings(written(tmp_path, text))
 
 
 def test_credentials_that_systemd_hands_over_come_first(

@@ -8,10 +8,10 @@ import pytest
 from av.video.frame import VideoFrame
 from mqcam import h264
 from mqcam.errors import SourceError
-from mqcam_device.media import BT601, BT709
+from mqcam_device.media import BT601, BT709, MIN_BITRATE_BPS
 from mqcam_device.sources.pattern import Pattern
 from mqcam_device.sources.raw import matrix_of
-from mqcam_device.x264 import MIN_BITRATE_BPS, X264, probe_profile_level_id
+from mqcam_device.x264 import X264, probe_profile_level_id
 from support.films import grey_picture
 
 if TYPE_CHECKING:

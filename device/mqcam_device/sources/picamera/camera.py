@@ -17,7 +17,7 @@ from mqcam.errors import SourceError
 
 from mqcam_device.media import LOW
 from mqcam_device.sources.layer import LOW_BITRATE_BPS, Thinning
-from mqcam_device.sources.picamera import bitrate, controls, v4l2
+from mqcam_device.sources.picamera import bitrate, controls, videocore
 from mqcam_device.sources.picamera.choice import choose
 from mqcam_device.sources.picamera.configuration import STREAMS, configure
 from mqcam_device.sources.picamera.description import describe, with_pace
@@ -89,7 +89,7 @@ class Camera:
         self._configuration = configure(self._picamera, self._library, self._settings)
         self._note(self._configuration.trouble)
         self._learn_controls()
-        self._is_hardware = v4l2.has_encoder()
+        self._is_hardware = videocore.has_encoder()
         self.info = describe(
             self._configuration,
             self._pace,

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from mqcam.errors import SourceError
 
-from mqcam_device.media import StreamInfo
+from mqcam_device.media import MIN_BITRATE_BPS, StreamInfo
 from mqcam_device.sources.layer import low_layer
 from mqcam_device.sources.picamera import bitrate, hardware, software
-from mqcam_device.x264 import MIN_BITRATE_BPS
 
 if TYPE_CHECKING:
     from mqcam_device.media import LayerInfo

@@ -12,8 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mqcam_device.media import MAIN
-from mqcam_device.sources.picamera import bitrate, v4l2
+from mqcam_device.sources.picamera import bitrate, videocore
 from mqcam_device.sources.picamera.units import UnitMaker
+from mqcam_device.sources.v4l2 import CID_FORCE_KEY_FRAME
 
 if TYPE_CHECKING:
     from mqcam_device.media import LayerInfo
@@ -124,8 +125,8 @@ class HardwareEncoder:
         """Aim for the step at or below a bit rate; the driver takes it at any time."""
         self._bitrate_bps = self._clamp(bitrate_bps)
         if self._encoder is not None:
-            number = v4l2.V4L2_CID_MPEG_VIDEO_BITRATE
-            v4l2.set_control(self._encoder.vd, number, self._bitrate_bps)
+            number = videocore.CID_BITRATE
+            videocore.set_control(self._encoder.vd, number, self._bitrate_bps)
 
     def change_framerate(self, info: LayerInfo, thinning: Thinning | None) -> None:
         """Choose pictures for another rate; the device itself needs not know it."""
@@ -164,7 +165,7 @@ def encoder_class(base: Any) -> Any:
             if hasattr(base, "force_key_frame"):
                 self.force_key_frame()
             else:  # before 0.3.32
-                v4l2.set_control(self.vd, v4l2.V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1)
+                videocore.set_control(self.vd, CID_FORCE_KEY_FRAME, 1)
 
     return GatedEncoder
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mqcam.errors import SourceError
+
 from mqcam_device.sources.listed import Listed, Listing, words_of_sizes
+from mqcam_device.sources.picamera import videocore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +22,12 @@ if TYPE_CHECKING:
     Opener = Callable[[int], Any]
     """Opens one of picamera2's cameras by its number."""
 
-HARDWARE_ENCODER: Final = Path("/dev/video11")
 NODES: Final = Path("/dev")
+SYSTEM: Final = Path("/usr/lib/python3/dist-packages")
+"""Where Debian's packages for Python lie; an environment sees them only if it was made so."""
 INSTALL: Final = "sudo apt install -y --no-install-recommends python3-picamera2"
 
-_HARDWARE: Final = "the Pi's own (/dev/video11)"
+_HARDWARE: Final = f"the Pi's own ({videocore.ENCODER})"
 _SOFTWARE: Final = "x264"
 _OF_USB: Final = "/usb"
 """In the ids of cameras that libcamera sees on USB: they are listed as such."""
@@ -34,14 +39,15 @@ def list_picameras(
     load: Callable[[], Any] | None = None,
     nodes: Path = NODES,
     may_open: Callable[[Path, int], bool] = os.access,
-    encoder: Path = HARDWARE_ENCODER,
+    system: Path = SYSTEM,
+    has_encoder: Callable[[], bool] = videocore.has_encoder,
 ) -> Listing:
     """Return the cameras that picamera2 sees; those it may open are asked for their sizes."""
     try:
         library = (load or _load_picamera2)()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the others are listed
-        return Listing(notes=(_why_no_library(error),))
-    encoders = (_HARDWARE if encoder.exists() else _SOFTWARE,)
+        return Listing(notes=(_why_no_library(error, system),))
+    encoder, trouble = _encoder(has_encoder)
     cameras = []
     for number, info in enumerate(library.global_camera_info()):
         if _OF_USB in info["Id"]:
@@ -54,9 +60,9 @@ def list_picameras(
                 model=str(info.get("Model", "unknown")),
                 sizes=sizes,
                 formats=("YUV420",),
-                encoders=encoders,
-                usable=not text,
-                text=text,
+                encoders=(encoder,),
+                usable=not (text or trouble),
+                text=text or trouble,
             )
         )
     if not cameras:
@@ -68,6 +74,14 @@ def _load_picamera2() -> Any:
     from picamera2 import Picamera2  # noqa: PLC0415 - in this process alone
 
     return Picamera2
+
+
+def _encoder(has_encoder: Callable[[], bool]) -> tuple[str, str]:
+    """Return the encoder that the cameras will have, and why it cannot be used."""
+    try:
+        return (_HARDWARE if has_encoder() else _SOFTWARE), ""
+    except SourceError as error:
+        return _HARDWARE, error.reason
 
 
 def _sizes(library: Opener, number: int) -> tuple[tuple[str, ...], str]:
@@ -90,10 +104,16 @@ def _sizes(library: Opener, number: int) -> tuple[tuple[str, ...], str]:
     return words_of_sizes(rates), ""
 
 
-def _why_no_library(error: Exception) -> str:
+def _why_no_library(error: Exception, system: Path) -> str:
     if not isinstance(error, ModuleNotFoundError):
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return f"Pi cameras cannot be used: picamera2 does not load here ({reason})"
+    if error.name == "picamera2" and (system / "picamera2").is_dir():
+        return (
+            "Pi cameras cannot be used: picamera2 is installed, but this command's environment does"
+            f" not see it ({sys.prefix}): use the one that 'sudo ./install-device' makes, "
+            "/opt/mqcam/bin/mqcam-device"
+        )
     return (
         f"Pi cameras cannot be used: {error}. Install picamera2 with '{INSTALL}'; the environment "
         "that mqcam runs in must see the system's packages (docs/raspberry-pi.md)"

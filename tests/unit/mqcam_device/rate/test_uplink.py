@@ -30,12 +30,11 @@ class Known:
         return int(self.estimate_bps)
 
 
-def new_uplink(*, uplink_max_bps: int | None = None, has_low_layer: bool = True) -> Uplink[str]:
+def new_uplink(*, uplink_max_bps: int | None = None) -> Uplink[str]:
     return Uplink(
         uplink_max_bps=uplink_max_bps,
         start_bps=1_500_000,
         ceiling_bps=CEILING_BPS,
-        has_low_layer=has_low_layer,
     )
 
 
@@ -119,7 +118,8 @@ def test_the_low_layer_has_a_range() -> None:
 
 
 def test_without_a_low_layer_nobody_is_demoted() -> None:
-    uplink = new_uplink(has_low_layer=False)
+    uplink = new_uplink()
+    uplink.allow_low(is_there=False)
     paths = {"a": Known(), "b": Known(), "slow": Known(300_000)}
     decision = decide(uplink, paths)
     uplink.demote("a", 2.0)

@@ -8,7 +8,6 @@ from mqcam_device.selftest.power import (
     THROTTLED,
     UNDER_VOLTAGE,
     Throttling,
-    read_model,
     read_temperature_c,
     read_throttling,
 )
@@ -64,10 +63,3 @@ def test_temperature_is_in_degrees(tmp_path: Path) -> None:
 
 def test_a_machine_without_a_sensor_has_no_temperature(tmp_path: Path) -> None:
     assert read_temperature_c(sys=tmp_path) is None
-
-
-def test_the_model_has_no_zero_at_its_end(tmp_path: Path) -> None:
-    (tmp_path / "device-tree").mkdir()
-    (tmp_path / "device-tree/model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
-    assert read_model(proc=tmp_path) == "Raspberry Pi 4 Model B Rev 1.4"
-    assert read_model(proc=tmp_path / "none") == ""

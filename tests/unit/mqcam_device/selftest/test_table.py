@@ -61,6 +61,13 @@ def test_a_camera_of_which_nothing_is_known_has_every_row_too() -> None:
         assert found[row] == "n/a"
 
 
+def test_the_age_of_a_network_cameras_picture_counts_from_its_arrival_and_says_so() -> None:
+    distant = replace(ACCOUNT, kind="rtsp")
+    assert "from capture" in rows(ACCOUNT)["age"]
+    assert "from its arrival here to the agent" in rows(distant)["age"]
+    assert "what camera and network took is not known" in rows(distant)["age"]
+
+
 def test_what_the_verdict_complains_of_is_marked() -> None:
     machine = replace(
         MACHINE, network=Network(interface="wlan0", is_wireless=True, power_save=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from mqcam_device.selftest.figures import RateStep
 from mqcam_device.selftest.power import Throttling
-from mqcam_device.selftest.verdict import Limits, Verdict, judge
+from mqcam_device.selftest.verdict import HOT_C, Verdict, judge
 from mqcam_device.selftest.wifi import Network
 from support.trials import ACCOUNT, MACHINE, STREAM, account
 
@@ -17,6 +17,17 @@ def test_a_good_camera_is_praised_with_its_figures() -> None:
     assert verdict.is_good
     assert verdict.findings == ()
     assert verdict.text == ("good: 1280x720 at 30 pictures per second, 12 ms after they were taken")
+
+
+def test_a_network_camera_is_not_praised_for_a_delay_that_cannot_be_seen_here() -> None:
+    verdict = judge(replace(ACCOUNT, kind="rtsp"), MACHINE)
+    assert verdict.text == "good: 1280x720 at 30 pictures per second, 12 ms after they came here"
+
+
+def test_an_old_picture_of_a_network_camera_is_not_cured_by_a_key_that_it_has_not() -> None:
+    verdict = judge(replace(account(age_p50_ms=400.0), kind="rtsp"), MACHINE)
+    assert "400 ms after they came here" in verdict.text
+    assert "video.size" not in verdict.text
 
 
 def bad(verdict: Verdict) -> str:
@@ -53,7 +64,7 @@ def test_a_board_that_was_slowed_down_before_is_only_a_hint() -> None:
 @pytest.mark.parametrize(
     "machine",
     [
-        replace(MACHINE, temperature_c=Limits().temperature_c),
+        replace(MACHINE, temperature_c=HOT_C),
         replace(MACHINE, throttling=Throttling(bits=1 << 2)),
         replace(MACHINE, throttling=Throttling(bits=1 << 3)),
     ],

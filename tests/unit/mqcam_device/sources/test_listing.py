@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from mqcam_device.sources.listing import list_usb
-from mqcam_device.sources.usbcameras import Mode, UsbCamera
+from mqcam_device.sources.usb.cameras import Mode, UsbCamera
 
 CAMERA = UsbCamera(
     id="usb-Maker_HD_77-video-index0",

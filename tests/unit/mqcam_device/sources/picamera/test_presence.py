@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from mqcam.errors import SourceError
 from mqcam_device.sources.picamera.presence import list_picameras
 
 if TYPE_CHECKING:
@@ -46,14 +46,9 @@ class Library:
         self.closed += 1
 
 
-@pytest.fixture
-def none(tmp_path: Path) -> Path:
-    return tmp_path / "none"
-
-
-def test_sizes_are_the_sensors_with_their_highest_rates(none: Path) -> None:
+def test_sizes_are_the_sensors_with_their_highest_rates() -> None:
     library = Library([IMX])
-    listing = list_picameras(is_opening=True, load=lambda: library, encoder=none)
+    listing = list_picameras(is_opening=True, load=lambda: library, has_encoder=lambda: False)
     (camera,) = listing.cameras
     assert (camera.kind, camera.id, camera.model) == ("picamera", "/base/soc/imx708@1a", "imx708")
     assert camera.sizes == ("4608x2592@14", "1536x864@120")
@@ -62,9 +57,23 @@ def test_sizes_are_the_sensors_with_their_highest_rates(none: Path) -> None:
     assert library.closed == 1
 
 
-def test_a_board_with_an_encoder_uses_it(tmp_path: Path) -> None:
-    listing = list_picameras(is_opening=False, load=lambda: Library([IMX]), encoder=tmp_path)
+def test_a_board_with_an_encoder_uses_it() -> None:
+    listing = list_picameras(
+        is_opening=False, load=lambda: Library([IMX]), has_encoder=lambda: True
+    )
     assert listing.cameras[0].encoders == ("the Pi's own (/dev/video11)",)
+
+
+def test_a_camera_whose_encoder_may_not_be_opened_is_listed_with_the_reason() -> None:
+    def refuse() -> bool:
+        raise SourceError("picamera", "/dev/video11 may not be opened")
+
+    (camera,) = list_picameras(
+        is_opening=True, load=lambda: Library([IMX]), has_encoder=refuse
+    ).cameras
+    assert not camera.usable
+    assert camera.text == "/dev/video11 may not be opened"
+    assert camera.encoders == ("the Pi's own (/dev/video11)",)
 
 
 def test_cameras_on_usb_are_left_to_those_who_list_them() -> None:
@@ -101,6 +110,16 @@ def test_without_picamera2_the_line_that_installs_it_is_said() -> None:
     )
     assert listing.cameras == ()
     assert "sudo apt install -y --no-install-recommends python3-picamera2" in listing.notes[0]
+
+
+def test_a_picamera2_that_this_environment_does_not_see_is_not_installed_again(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "picamera2").mkdir()
+    error = ModuleNotFoundError("No module named 'picamera2'", name="picamera2")
+    (note,) = list_picameras(is_opening=True, load=raising(error), system=tmp_path).notes
+    assert "/opt/mqcam/bin/mqcam-device" in note
+    assert "apt" not in note
 
 
 def test_a_library_that_is_broken_is_said_to_be() -> None:

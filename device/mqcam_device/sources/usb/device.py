@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import av
 from mqcam.errors import SourceError
 
-from mqcam_device.sources.usbcameras import PREFERENCE, Mode, explain, find_camera
+from mqcam_device.sources.usb.cameras import PREFERENCE, Mode, explain, find_camera
 from mqcam_device.sources.v4l2 import Node
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mqcam_device.media import SourceSettings
     from mqcam_device.sources.feed import Bell
-    from mqcam_device.sources.usbcameras import UsbCamera
+    from mqcam_device.sources.usb.cameras import UsbCamera
 
 DEFAULT_SIZE: Final = (1280, 720)
 TICKS_HZ: Final = 1_000_000

@@ -1,4 +1,4 @@
-"""USB cameras as sources: H.264 passed on as it is, other pictures decoded to be encoded here.
+"""A USB camera's motion JPEG or raw pictures, decoded to be encoded here.
 
 It must not know encoders or viewers. A thread of its own takes every picture from the driver, so
 that an encoder that is too slow leaves pictures out and never falls behind.
@@ -6,7 +6,6 @@ that an encoder that is too slow leaves pictures out and never falls behind.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -16,21 +15,20 @@ from av.packet import Packet
 from mqcam.errors import SourceError
 
 from mqcam_device.media import BT601
-from mqcam_device.sources.feed import Bell, EncodedPicture, FeedInfo
+from mqcam_device.sources.feed import Bell
 from mqcam_device.sources.raw import NS, RawInfo
 from mqcam_device.sources.slew import CameraClock
-from mqcam_device.sources.upright import Upright
-from mqcam_device.sources.usbdevice import TICKS_HZ, UsbDevice
-from mqcam_device.sources.v4l2 import CID_FORCE_KEY_FRAME
+from mqcam_device.sources.usb.device import TICKS_HZ, UsbDevice
+from mqcam_device.sources.usb.upright import Upright
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from av.video.frame import VideoFrame
 
     from mqcam_device.media import SourceSettings
-    from mqcam_device.sources.usbcameras import Mode
-    from mqcam_device.sources.usbdevice import Host
+    from mqcam_device.sources.usb.cameras import Mode
+    from mqcam_device.sources.usb.device import Host
 
 POLL_S: Final = 0.1
 LEAVE_S: Final = 1.0
@@ -42,50 +40,6 @@ SPARE_PIXELS: Final = 2
 and a decoder would take the memory for that."""
 
 _UNSPECIFIED: Final = 2
-
-
-class UsbFeed:
-    """A `Feed` of a camera that encodes H.264 by itself."""
-
-    def __init__(self, settings: SourceSettings, host: Host) -> None:
-        self._device = UsbDevice(settings, host)
-        self._host = host
-        self._has_keyframes = False
-
-    def open(self, bell: Bell) -> FeedInfo:
-        """Begin to capture; raises SourceError."""
-        self._bell = bell
-        self._device.open()
-        with contextlib.suppress(OSError):
-            self._has_keyframes = self._set_keyframe_control(None)
-        return FeedInfo(
-            rate_hz=TICKS_HZ,
-            fps=self._device.fps,
-            can_force_keyframe=self._has_keyframes,
-            is_own_clock=True,
-        )
-
-    def read(self, timeout_s: float) -> Sequence[EncodedPicture]:
-        """Return the picture that has come; raises SourceError."""
-        read = self._device.read(timeout_s, self._bell)
-        if read is None:
-            return ()
-        data, timestamp = read
-        return (EncodedPicture(data, timestamp, time.monotonic_ns()),)
-
-    def request_keyframe(self) -> bool:
-        """Ask the camera, by the control that some have."""
-        if self._has_keyframes:
-            with contextlib.suppress(OSError):
-                return self._set_keyframe_control(1)
-        return False
-
-    def close(self) -> None:
-        """Let the camera go."""
-        self._device.close()
-
-    def _set_keyframe_control(self, value: int | None) -> bool:
-        return self._host.set_control(self._device.node, CID_FORCE_KEY_FRAME, value)
 
 
 class UsbPictures:

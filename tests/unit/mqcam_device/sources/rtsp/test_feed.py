@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from mqcam_device.sources.rtsp import EARLY_BYTES, RtspFeed, _channel
-from mqcam_device.sources.rtspwire import Answer, Interleaved
+from mqcam_device.sources.rtsp.feed import EARLY_BYTES, RtspFeed, _channel
+from mqcam_device.sources.rtsp.wire import Answer, Interleaved
 
 URL = "rtsp://192.0.2.7/live"
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mqcam.errors import SourceError
-from mqcam_device.sources.picamera import v4l2
+from mqcam_device.sources.picamera import videocore
+from mqcam_device.sources.v4l2 import QUERYCAP, S_CTRL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,14 +22,14 @@ def ioctl_number(direction: int, number: int, size: int) -> int:
 
 def test_the_numbers_of_requests_are_those_of_their_structures() -> None:
     read, write = 2, 1
-    capability, control = ctypes.sizeof(v4l2.Capability), ctypes.sizeof(v4l2.Control)
-    assert ioctl_number(read, 0, capability) == v4l2.VIDIOC_QUERYCAP
-    assert ioctl_number(read | write, 28, control) == v4l2.VIDIOC_S_CTRL
+    capability, control = ctypes.sizeof(videocore.Capability), ctypes.sizeof(videocore.Control)
+    assert ioctl_number(read, 0, capability) == QUERYCAP
+    assert ioctl_number(read | write, 28, control) == S_CTRL
 
 
 def answering(card: bytes) -> Any:
-    def ioctl(node: object, request: int, argument: v4l2.Capability) -> None:
-        assert request == v4l2.VIDIOC_QUERYCAP
+    def ioctl(node: object, request: int, argument: videocore.Capability) -> None:
+        assert request == QUERYCAP
         argument.card[: len(card)] = card
 
     return ioctl
@@ -44,17 +45,17 @@ def test_the_encoder_is_known_by_its_name_not_by_that_of_its_node(
     node = tmp_path / "video11"
     node.touch()
     monkeypatch.setattr(fcntl, "ioctl", answering(card))
-    assert v4l2.has_encoder(str(node)) is expected
+    assert videocore.has_encoder(str(node)) is expected
 
 
 def test_no_node_is_no_encoder(tmp_path: Path) -> None:
-    assert not v4l2.has_encoder(str(tmp_path / "video11"))
+    assert not videocore.has_encoder(str(tmp_path / "video11"))
 
 
 def test_a_node_that_is_no_device_is_no_encoder(tmp_path: Path) -> None:
     node = tmp_path / "video11"
     node.touch()
-    assert not v4l2.has_encoder(str(node))
+    assert not videocore.has_encoder(str(node))
 
 
 def test_an_encoder_that_may_not_be_opened_is_said(
@@ -67,4 +68,4 @@ def test_an_encoder_that_may_not_be_opened_is_said(
     node.touch()
     monkeypatch.setattr(fcntl, "ioctl", refuse)
     with pytest.raises(SourceError, match="into the group video"):
-        v4l2.has_encoder(str(node))
+        videocore.has_encoder(str(node))

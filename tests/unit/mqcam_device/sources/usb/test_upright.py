@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 import pytest
 from av.video.reformatter import ColorRange
-from mqcam_device.sources.upright import Upright
+from mqcam_device.sources.usb.upright import Upright
 from support.films import grey_picture
 
 SIZE = (64, 32)

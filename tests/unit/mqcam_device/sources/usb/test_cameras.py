@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes.v4l2_nodes import METADATA, FakeDevices, FakeNode, Sizes
 from mqcam.errors import SourceError
-from mqcam_device.sources.usbcameras import UsbCamera, explain, find_camera, list_cameras
+from mqcam_device.sources.usb.cameras import Mode, UsbCamera, explain, find_camera, list_cameras
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,17 +35,13 @@ def test_camera_is_listed_with_what_it_can(devices: FakeDevices) -> None:
 
     (camera,) = listed(devices)
 
-    assert camera.as_record() == {
-        "kind": "usb",
-        "id": "usb-Maker_HD_77-video-index0",
-        "name": "HD Webcam",
-        "node": node,
-        "formats": ["mjpeg", "yuyv422"],
-        "sizes": [
-            {"width": 1280, "height": 720, "fps": 30.0},
-            {"width": 640, "height": 480, "fps": 30.0},
-        ],
-        "trouble": "",
+    named = (camera.id, camera.name, camera.node, camera.trouble)
+    assert named == ("usb-Maker_HD_77-video-index0", "HD Webcam", node, "")
+    assert set(camera.modes) == {
+        Mode(format="mjpeg", width=1280, height=720, fps=30.0),
+        Mode(format="mjpeg", width=640, height=480, fps=30.0),
+        Mode(format="yuyv422", width=1280, height=720, fps=10.0),
+        Mode(format="yuyv422", width=640, height=480, fps=30.0),
     }
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.errors import LocalProtocolError
-from mqcam_device.sources import rtspwire
-from mqcam_device.sources.rtspwire import (
+from mqcam_device.sources.rtsp import wire
+from mqcam_device.sources.rtsp.wire import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
     Answer,
@@ -86,8 +86,8 @@ def test_number_that_is_none_is_no_number(number: bytes) -> None:
 
 
 def test_head_is_read_once_however_slowly_its_body_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = Mock(wraps=rtspwire._read_head)
-    monkeypatch.setattr(rtspwire, "_read_head", reading)
+    reading = Mock(wraps=wire._read_head)
+    monkeypatch.setattr(wire, "_read_head", reading)
     head = b"RTSP/1.0 200 OK\r\nContent-Length: 400\r\n\r\n"
 
     (answer,) = read(head, *[b"x"] * 400)

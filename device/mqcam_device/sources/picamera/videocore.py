@@ -1,6 +1,6 @@
 """The VideoCore's encoder through V4L2, as far as picamera2 does not offer it.
 
-It must not know picamera2. Names and numbers are those of linux/videodev2.h and
+It must not know picamera2. Structures and numbers are those of linux/videodev2.h and
 linux/v4l2-controls.h; our own, because the module that picamera2 takes them from has two names.
 """
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from mqcam.errors import SourceError
 
+from mqcam_device.sources.v4l2 import QUERYCAP, S_CTRL
+
 if TYPE_CHECKING:
     from io import FileIO
 
@@ -20,10 +22,7 @@ ENCODER: Final = "/dev/video11"
 _CARD: Final = b"bcm2835-codec"
 """Whose the node must be: on a Pi 5 with some USB cameras that name is one of theirs."""
 
-VIDIOC_QUERYCAP: Final = 0x80685600
-VIDIOC_S_CTRL: Final = 0xC008561C
-V4L2_CID_MPEG_VIDEO_BITRATE: Final = 0x009909CF
-V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME: Final = 0x009909E5
+CID_BITRATE: Final = 0x0099_09CF
 
 
 class Capability(ctypes.Structure):
@@ -53,7 +52,7 @@ def has_encoder(path: str = ENCODER) -> bool:
     capability = Capability()
     try:
         with open(path, "rb+", buffering=0) as node:  # noqa: PTH123
-            fcntl.ioctl(node, VIDIOC_QUERYCAP, capability)
+            fcntl.ioctl(node, QUERYCAP, capability)
     except PermissionError as error:
         reason = f"{path} may not be opened: put the user that runs mqcam into the group video"
         raise SourceError("picamera", reason) from error
@@ -64,4 +63,4 @@ def has_encoder(path: str = ENCODER) -> bool:
 
 def set_control(node: FileIO, number: int, value: int) -> None:
     """Set one control of an open encoder; raises OSError."""
-    fcntl.ioctl(node, VIDIOC_S_CTRL, Control(id=number, value=value))
+    fcntl.ioctl(node, S_CTRL, Control(id=number, value=value))

@@ -6,8 +6,8 @@ import av
 import pytest
 from av.packet import Packet
 from mqcam_device.sources.jpeg import encode_jpeg
-from mqcam_device.sources.usb import _decoder_for
-from mqcam_device.sources.usbcameras import Mode
+from mqcam_device.sources.usb.cameras import Mode
+from mqcam_device.sources.usb.pictures import _decoder_for
 
 MODE = Mode(format="mjpeg", width=64, height=48, fps=30.0)
 SIZE_AT = 5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 from mqcam_device.sources.feed import MAX_PICTURE_BYTES
-from mqcam_device.sources.rtppictures import PACKET_BYTES, RtpPictures
+from mqcam_device.sources.rtsp.pictures import PACKET_BYTES, RtpPictures
 from support.rtp import PAYLOAD_TYPE, PPS, SPS, follower, idr, packet, packets, stream_of
 
 if TYPE_CHECKING:

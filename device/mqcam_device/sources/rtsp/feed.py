@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from mqcam.errors import LocalProtocolError, SourceError
 
 from mqcam_device.sources.feed import FeedInfo
-from mqcam_device.sources.rtppictures import RtpPictures
-from mqcam_device.sources.rtspaccount import Account
-from mqcam_device.sources.rtspdescription import read_description
-from mqcam_device.sources.rtspwire import Answer, Interleaved, Reader, encode_request, number_of
+from mqcam_device.sources.rtsp.account import Account
+from mqcam_device.sources.rtsp.description import read_description
+from mqcam_device.sources.rtsp.pictures import RtpPictures
+from mqcam_device.sources.rtsp.wire import Answer, Interleaved, Reader, encode_request, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,7 +171,8 @@ class RtspFeed:
         answer = self._exchange(method, url, headers)
         if answer.status == 401:  # noqa: PLR2004
             if not self._account:
-                raise SourceError(self.name, "it wants an account: set 'username'")
+                text = "it wants an account: set 'username' and 'password_file'"
+                raise SourceError(self.name, text)
             if self._account.challenge(answer.headers.get("www-authenticate", ())):
                 answer = self._exchange(method, url, headers)
         if 300 <= answer.status < 400:  # noqa: PLR2004

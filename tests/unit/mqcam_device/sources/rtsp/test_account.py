@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mqcam_device.sources.rtspaccount import MAX_CHALLENGE_LENGTH, Account
+from mqcam_device.sources.rtsp.account import MAX_CHALLENGE_LENGTH, Account
 
 # The example of RFC 7616, section 3.9.1, from its two challenges to the two answers.
 NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"

@@ -10,8 +10,8 @@ import av
 import pytest
 from mqcam.errors import SourceError
 from mqcam_device.media import SourceSettings
-from mqcam_device.sources.usbcameras import Mode
-from mqcam_device.sources.usbdevice import choose_mode
+from mqcam_device.sources.usb.cameras import Mode
+from mqcam_device.sources.usb.device import choose_mode
 
 SEARCH_FAKE_OBJECT = 2
 """AV_OPT_SEARCH_FAKE_OBJ: the class alone is asked, there is no demuxer yet."""

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from mqcam.payload import START_CODE
 
 from mqcam_device.sources.intake import Unfit
-from mqcam_device.sources.rtspwire import number_of
+from mqcam_device.sources.rtsp.wire import number_of
 
 _WANTED: Final = "H264"
 _LINES: Final = 1000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from mqcam_device.media import MAIN, AccessUnit, LayerInfo
 from mqcam_device.sources.layer import Thinning
-from mqcam_device.sources.picamera import hardware, v4l2
+from mqcam_device.sources.picamera import hardware, videocore
 from mqcam_device.sources.picamera.encoder import Ties
 from mqcam_device.sources.picamera.hardware import Gate, encoder_class, output_class
 from mqcam_device.sources.picamera.sensorclock import SensorClock
@@ -81,7 +81,7 @@ def test_before_picamera2_could_the_driver_is_told(monkeypatch: pytest.MonkeyPat
         _encode = Base._encode
 
     told: list[tuple[object, int, int]] = []
-    monkeypatch.setattr(v4l2, "set_control", lambda *control: told.append(control))
+    monkeypatch.setattr(videocore, "set_control", lambda *control: told.append(control))
     encoder, gate, _ = gated(WithoutForce)
     gate.request_keyframe()
     encoder._encode("main", Request(0))

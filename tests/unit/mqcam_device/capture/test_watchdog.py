@@ -61,8 +61,8 @@ def test_a_night_exposure_is_no_stall(fps_min: float, limit_s: float) -> None:
 def test_a_child_that_does_not_start_is_to_be_replaced() -> None:
     dog = Watchdog(timings=TIMINGS, began_at=START)
     dog.begin((MAIN,))
-    assert dog.check(START + 9.9) is None
-    verdict = dog.check(START + 10.0)
+    assert dog.check(START + 19.9) is None
+    verdict = dog.check(START + 20.0)
     assert verdict is not None
     assert (verdict.step, "did not start" in verdict.why) == (Step.REPLACE, True)
 

@@ -63,25 +63,6 @@ class UsbCamera:
     others: tuple[str, ...] = ()
     """Names that lead to it today, but are no id."""
 
-    def as_record(self) -> dict[str, object]:
-        """Return it as JSON has it: what ``mqcam-device cameras --json`` prints."""
-        sizes: dict[tuple[int, int], float] = {}
-        for mode in self.modes:
-            size = (mode.width, mode.height)
-            sizes[size] = max(sizes.get(size, 0.0), mode.fps)
-        return {
-            "kind": "usb",
-            "id": self.id,
-            "name": self.name,
-            "node": self.node,
-            "formats": [each for each in PREFERENCE if any(m.format == each for m in self.modes)],
-            "sizes": [
-                {"width": width, "height": height, "fps": round(fps, 2)}
-                for (width, height), fps in sorted(sizes.items(), reverse=True)
-            ],
-            "trouble": self.trouble,
-        }
-
 
 def list_cameras(*, devices: Path = DEVICES, ioctl: Ioctl = fcntl.ioctl) -> list[UsbCamera]:
     """Return the cameras in the order of their ids; never raises for a device that fails."""

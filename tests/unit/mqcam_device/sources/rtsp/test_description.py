@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mqcam_device.sources.intake import Unfit
-from mqcam_device.sources.rtspdescription import Track, read_description
+from mqcam_device.sources.rtsp.description import Track, read_description
 from support.rtp import PPS, SPS
 
 URL = "rtsp://192.0.2.7:554/live?channel=1"

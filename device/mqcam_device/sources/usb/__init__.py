@@ -1,0 +1,1 @@
+"""USB cameras, chosen by an id that stays the same over reboots."""
