@@ -83,7 +83,7 @@ def source_yaml(source: str) -> str:
     """Return the ``source`` block of the device configuration."""
     if source == PATTERN:
         return "source: {kind: pattern}\n"
-    if source.startswith(NETWORK):
+    if source.lower().startswith(NETWORK):
         if "@" in source:
             raise DemoError(
                 "DEMO_SOURCE holds an account, which other programs can read there; a network "
@@ -108,7 +108,7 @@ def source_yaml(source: str) -> str:
 
 def check_source(source: str) -> None:
     """Find a source that cannot be shown, before anything is started."""
-    if source == PATTERN or source.startswith(NETWORK):
+    if source == PATTERN or source.lower().startswith(NETWORK):
         return
     kind, _, camera = source.partition(":")
     if kind in CAMERAS:

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mqcam.files import read_bounded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -34,6 +36,15 @@ def arrivals(folders: Iterable[Path] = BOOT_FOLDERS) -> list[Path]:
     return sorted(found.values())
 
 
+def is_overwritten(path: Path) -> bool:
+    """Tell whether nothing is in a file but what `erase` writes: the power went before its end."""
+    try:
+        content = read_bounded(path)
+    except OSError:
+        return False
+    return bool(content) and not content.strip(b"\0")
+
+
 def erase(path: Path) -> None:
     """Overwrite a file where it lies, then remove it; raise OSError.
 
@@ -49,7 +60,8 @@ def erase(path: Path) -> None:
     path.unlink()
     for word in _listed(path.parent):  # of this file, and of others that lay there before
         if word.name.endswith(tuple(REFUSED.format(name=suffix) for suffix in SUFFIXES)):
-            word.unlink()
+            with contextlib.suppress(OSError):  # a folder is none of ours
+                word.unlink()
     _sync(path.parent)
 
 

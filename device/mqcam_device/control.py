@@ -12,9 +12,10 @@ import errno
 import functools
 import json
 import logging
+import select
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
+Handler = Callable[[dict[str, Any]], Coroutine[Any, Any, Mapping[str, Any]]]
 """Takes the request's ``args``, returns the reply's ``result``; may raise MqcamError."""
+
+LOOK_S = 0.25
+"""How often an asker who waits long is looked after: what he asked for holds up others."""
 
 MAX_REPLY_BYTES = 6 * 1024 * 1024
 """A picture of 4 MiB, the most that the capture child can hand over, as base64."""
@@ -124,10 +128,10 @@ class ControlServer:
         try:
             async with asyncio.timeout(self._limits.read_s):
                 line = await self._read_line(connection)
-            reply = await self._answer(line)
+            reply = await self._answer(line, connection)
             async with asyncio.timeout(self._limits.read_s):
                 await loop.sock_sendall(connection, reply)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, _AskerLeftError):
             logger.debug("control client went away or asked nothing")
 
     async def _read_line(self, connection: socket.socket) -> bytes:
@@ -140,15 +144,20 @@ class ControlServer:
             line += piece
         return line.partition(b"\n")[0]
 
-    async def _answer(self, line: bytes) -> bytes:
+    async def _answer(self, line: bytes, connection: socket.socket) -> bytes:
         verb, answer_s = "?", self._limits.answer_s
         try:
             verb, arguments = _parse(line, self._limits.request_bytes)
             handler = self._handler(verb)
             answer_s = self._limits.patient_s.get(verb, answer_s)
             async with asyncio.timeout(answer_s):
-                result = await handler(arguments)
+                if verb in self._limits.patient_s:
+                    result = await _while_asked(handler(arguments), connection)
+                else:
+                    result = await handler(arguments)
             return json.dumps({"ok": True, "result": result}).encode() + b"\n"
+        except _AskerLeftError:
+            raise
         except TimeoutError:
             return _failure("timeout", f"no answer within {answer_s:g} s")
         except MqcamError as error:
@@ -163,6 +172,31 @@ class ControlServer:
             known = ", ".join(sorted(self._verbs))
             raise ControlError("unknown-verb", f"this agent only knows: {known}")
         return self._verbs[verb]
+
+
+class _AskerLeftError(Exception):
+    """Whoever asked has hung up."""
+
+
+async def _while_asked(
+    answer: Coroutine[Any, Any, Mapping[str, Any]], connection: socket.socket
+) -> Mapping[str, Any]:
+    """Return an answer that takes long; raise _AskerLeftError when nobody waits for it.
+
+    One who has only finished speaking (``shutdown``) still listens.
+    """
+    look = select.poll()
+    look.register(connection, 0)  # of itself it tells POLLHUP: both directions are closed
+    task = asyncio.create_task(answer, name="control answer")
+    try:
+        while not task.done():
+            if look.poll(0):
+                raise _AskerLeftError
+            await asyncio.wait({task}, timeout=LOOK_S)
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def socket_path(name: str, runtime_dir: Path) -> Path:

@@ -115,6 +115,9 @@ class Importer:
             raise CredentialsError(
                 places, f"no file is called *{' or *'.join(card.SUFFIXES)}: name the one to import"
             )
+        if len(files) == 1 and self.place.exists() and card.is_overwritten(files[0]):
+            known = credentials_of("device", self.place)
+            return Imported(name=known.name, said=(_erased(files[0]),))
         try:
             _refuse_several(files)
             # On a FAT partition every file shows as readable for all.
@@ -133,6 +136,7 @@ class Importer:
             raise CredentialsError(str(self.config.parent), reason(error)) from error
         # The credentials last: the unit waits for them, and after a power cut all this is repeated.
         about_config = self._configure()
+        self._refuse_another(credentials.name)  # a camera was waited for: somebody may have come
         write_credentials(self.place, credentials)
         about_credentials = f"{self.place}: the credentials of {credentials.name}"
         return Imported(name=credentials.name, said=(about_config, about_credentials))

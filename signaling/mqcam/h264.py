@@ -19,11 +19,17 @@ SEI = 6
 SPS = 7
 PPS = 8
 
+MAX_SET_BYTES = 4096
+"""No parameter set is longer: one with all scaling lists and the rest has a kilobyte."""
+
 _START_CODE = b"\x00\x00\x01"
 _LONG_START_CODE = b"\x00\x00\x00\x01"
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _B_SLICE_TYPES = (1, 6)
 _LONGEST_CODE_BITS = 32
+_MOST_MACROBLOCKS = 139_264
+_MOST_MACROBLOCKS_ASIDE = 1055
+"""Of a picture, and of one of its sides, at level 6.2 (A.3.1): 8192x4352."""
 
 
 def iterate_nals(stream: bytes) -> Iterator[bytes]:
@@ -79,7 +85,8 @@ class SequenceParameters:
 
 def parse_sps(nal: bytes) -> SequenceParameters:
     """Read a sequence parameter set; raises SourceError when it is damaged."""
-    if nal_type(nal) != SPS or len(nal) < 4:  # noqa: PLR2004 - header, profile, constraints, level
+    # Header, profile, constraints and level at least.
+    if nal_type(nal) != SPS or not 4 <= len(nal) <= MAX_SET_BYTES:  # noqa: PLR2004
         raise SourceError("H.264 stream", "the sequence parameter set is damaged")
     try:
         width, height, is_progressive = _parse_size(_Bits(_unescape(nal[4:])), profile=nal[1])
@@ -130,6 +137,8 @@ class Normaliser:
 
     def _remember(self, nal: bytes) -> None:
         kind = nal_type(nal)
+        if len(nal) > MAX_SET_BYTES:
+            return
         if kind == SPS:
             if nal != self._sps:
                 self._pps.clear()  # they belong to the sequence that has ended
@@ -172,7 +181,7 @@ class _Bits:
 
 
 def _parse_size(bits: _Bits, *, profile: int) -> tuple[int, int, bool]:
-    """Walk 7.3.2.1.1 as far as the cropping rectangle."""
+    """Walk 7.3.2.1.1 as far as the cropping rectangle; EOFError for a size that is none."""
     bits.unsigned()  # seq_parameter_set_id
     chroma_format = 1
     if profile in _HIGH_PROFILES:
@@ -187,13 +196,21 @@ def _parse_size(bits: _Bits, *, profile: int) -> tuple[int, int, bool]:
     if not is_progressive:
         bits.take(1)  # mb_adaptive_frame_field_flag
     bits.take(1)  # direct_8x8_inference_flag
-    width, height = width_mbs * 16, height_units * 16 * (2 - is_progressive)
+    height_mbs = height_units * (2 - is_progressive)
+    if (
+        max(width_mbs, height_mbs) > _MOST_MACROBLOCKS_ASIDE
+        or width_mbs * height_mbs > _MOST_MACROBLOCKS
+    ):
+        raise EOFError
+    width, height = width_mbs * 16, height_mbs * 16
     if bits.take(1):
         left, right, top, bottom = (bits.unsigned() for _ in range(4))
         unit_x = 2 if chroma_format in (1, 2) else 1
         unit_y = (2 if chroma_format == 1 else 1) * (2 - is_progressive)
         width -= unit_x * (left + right)
         height -= unit_y * (top + bottom)
+    if min(width, height) < 1:
+        raise EOFError
     return width, height, bool(is_progressive)
 
 

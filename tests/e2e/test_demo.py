@@ -92,6 +92,7 @@ def test_the_demo_shows_a_pi_camera(folder: Path) -> None:
         ("picamera", "picamera2"),
         ("usb:nobody", "usb:nobody is not plugged in|no USB camera is plugged in"),
         ("rtsp://me:secret@192.0.2.7/1", "holds an account"),
+        ("RTSP://me:secret@192.0.2.7/1", "holds an account"),
     ],
 )
 def test_a_camera_that_cannot_be_shown_is_one_sentence(

@@ -9,12 +9,13 @@ import json
 import socket
 import stat
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mqcam.errors import ControlError, MediaError
-from mqcam_device.control import ControlLimits, ControlServer, ask, running, socket_path
+from mqcam_device.control import LOOK_S, ControlLimits, ControlServer, ask, running, socket_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -98,6 +99,30 @@ async def raw(server: ControlServer, content: bytes, *, ends: bool = False) -> d
 async def test_agent_answers_what_it_is_asked(server: ControlServer) -> None:
     assert await asked(server, "status") == {"state": "online"}
     assert await asked(server, "echo", name="anna", n=[1]) == {"name": "anna", "n": [1]}
+
+
+async def test_what_takes_long_ends_when_its_asker_leaves(folder: Path) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def take_long(_args: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return {}
+
+    limits = replace(LIMITS, patient_s={"long": 60.0})
+    async with ControlServer("front", {"long": take_long}, runtime_dir=folder, limits=limits):
+        _, writer = await asyncio.open_unix_connection(socket_path("front", folder))
+        writer.write(b'{"verb": "long"}\n')
+        writer.write_eof()  # who has said all that he wants still waits for the answer
+        async with asyncio.timeout(5):
+            await begun.wait()
+            await asyncio.sleep(2 * LOOK_S)
+            assert not ended.is_set()
+            writer.close()
+            await ended.wait()
 
 
 async def test_several_are_answered_at_once(server: ControlServer) -> None:

@@ -9,10 +9,13 @@ import contextlib
 import os
 import select
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+MAX_PICTURE_BYTES: Final = 4_000_000
+"""The capture link carries no more (capture/wire.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from mqcam import h264
 from mqcam.errors import SourceError
 
 from mqcam_device.media import AccessUnit
+from mqcam_device.sources.feed import MAX_PICTURE_BYTES
 from mqcam_device.sources.slew import NS, CameraClock
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class Intake:
         if normal is None:
             return None
         data, is_keyframe = normal
-        self._is_broken = not is_keyframe and (self._is_broken or picture.is_after_loss)
+        is_lost = len(data) > MAX_PICTURE_BYTES
+        is_after_loss = not is_keyframe and (self._is_broken or picture.is_after_loss)
+        self._is_broken = is_lost or is_after_loss
         if self._is_broken:
             return None
         if not is_keyframe and h264.has_b_slices(data):

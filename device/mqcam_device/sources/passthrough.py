@@ -42,6 +42,11 @@ BURST_SPEED: Final = 5.0
 """What was kept goes out so many times as fast as it was taken: viewers get it four times as fast,
 and the queue to the agent, of 30 units, outlives a moment in which it does not read."""
 
+OWED_UNITS: Final = 1000
+"""As many pictures as ever wait to go out: all that may be kept, at 120 a second. One leaves each
+time that we read, so that a camera that sends several at once, for long, has sent too many: they
+are left out up to its next keyframe."""
+
 START_S: Final = 8.0
 """Below the time that the agent gives a camera to come back that reconnects (``slow_open_s``)."""
 
@@ -56,6 +61,10 @@ DEAD_FRAMES: Final = 10.0
 BACK_OFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 POLL_S: Final = 0.1
 _LEAVE_S: Final = 0.5
+TELL_S: Final = 1.0
+"""What is delivered is told this often at most, however often the camera changes it: the agent logs
+and publishes it."""
+
 RATE_CHANGE: Final = 1.25
 """A frame rate that changes by this factor is told."""
 
@@ -78,6 +87,8 @@ class PassthroughSource:
         self._start_error: SourceError | None = None
         self._is_active = self._is_resumed = self._is_snapshot_wanted = False
         self._is_flowing = False
+        self._is_info_new = False
+        self._told_at = float("-inf")
         self._can_force = False
         self._trouble = ""
         self._idle_since = time.monotonic()
@@ -139,14 +150,23 @@ class PassthroughSource:
         from mqcam_device.sources.still import decode_newest  # noqa: PLC0415
 
         deadline = time.monotonic() + timeout_s
+        self._is_snapshot_wanted = True
+        self._bell.ring()
+        try:
+            units = self._await_kept(deadline)
+        finally:
+            self._is_snapshot_wanted = False  # else the camera would never rest again
+        if not units:
+            raise SourceError("snapshot", f"no keyframe came within {timeout_s:g} s")
+        return decode_newest([unit.data for unit in units], deadline=deadline)
+
+    def _await_kept(self, deadline: float) -> tuple[AccessUnit, ...]:
+        """Return what is kept since a keyframe; nothing if none comes in time."""
         with self._changed:
-            self._is_snapshot_wanted = True
-            self._bell.ring()
             while not (units := self._kept.recent(time.monotonic())):
                 if not self._changed.wait(max(deadline - time.monotonic(), 0.0)):
-                    raise SourceError("snapshot", f"no keyframe came within {timeout_s:g} s")
-            self._is_snapshot_wanted = False
-        return decode_newest([unit.data for unit in units], deadline=deadline)
+                    return ()
+        return units
 
     def controls(self) -> tuple[ControlInfo, ...]:
         """Return nothing: the camera is set where it is configured."""
@@ -252,6 +272,9 @@ class PassthroughSource:
         self._is_flowing = self._is_flowing or unit.keyframe
         if self._is_flowing:
             self._owed.append(unit)
+        if len(self._owed) > OWED_UNITS:
+            self._owed.clear()
+            self._is_flowing = False
 
     def _send_owed(self) -> None:
         if not self._is_active:
@@ -293,7 +316,14 @@ class PassthroughSource:
         if former is None:
             with self._changed:
                 self._changed.notify_all()
-        elif self._info != former and not self._trouble:
+        elif self._info != former:
+            self._is_info_new = True
+            self._tell_info(time.monotonic())
+
+    def _tell_info(self, now: float) -> None:
+        """Tell what is delivered, if it has changed and was not told just now."""
+        if self._is_info_new and not self._trouble and now - self._told_at >= TELL_S:
+            self._is_info_new, self._told_at = False, now
             self._on_state(SourceState.RUNNING, self._info, "")
 
     def _watch(self) -> None:
@@ -309,8 +339,9 @@ class PassthroughSource:
         elif self._is_active and not self._is_resumed and now - self._sent_at > quiet_s:
             self._tell_trouble(f"{self._name}: waiting for the camera's next keyframe")
         elif self._trouble and self._has_brought_pictures:
-            self._trouble = ""
+            self._trouble, self._is_info_new = "", False
             self._on_state(SourceState.RUNNING, self._info, "")
+        self._tell_info(now)
 
     def _tell_trouble(self, text: str, state: SourceState = SourceState.STALLED) -> None:
         """Tell a trouble once, not each time it is met."""

@@ -6,7 +6,7 @@ It must not know where the stream comes from.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import av
 from av.packet import Packet
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 
+MAX_PIXELS: Final = 139_264 * 256
+"""Of the largest picture that H.264 knows (level 6.2, A.3.1): no more memory is taken for one."""
+
+
 def decode_newest(units: Sequence[bytes], *, deadline: float) -> bytes:
     """Return the last picture as JPEG, or the one that is reached by then; raises SourceError.
 
@@ -27,6 +31,7 @@ def decode_newest(units: Sequence[bytes], *, deadline: float) -> bytes:
     """
     context = av.CodecContext.create("h264", "r")
     context.thread_count = 1
+    context.options = {"max_pixels": str(MAX_PIXELS)}
     newest: VideoFrame | None = None
     try:
         for unit in units:

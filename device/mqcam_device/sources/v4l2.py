@@ -163,4 +163,6 @@ def _number(code: str) -> int:
 
 
 def _text(field: bytes) -> str:
-    return field.split(b"\x00", 1)[0].decode("utf-8", "replace").strip()
+    """Return a name without what would steer a terminal: a camera calls itself what it likes."""
+    text = field.split(b"\x00", 1)[0].decode("utf-8", "replace")
+    return "".join(each if each.isprintable() else " " for each in text).strip()

@@ -65,6 +65,50 @@ def test_any_bytes_are_walked_without_surprise(data: bytes) -> None:
         h264.parse_sps(b"\x67" + data)
 
 
+def exp_golomb(*numbers: int) -> str:
+    return "".join(f"{number + 1:b}".zfill(2 * (number + 1).bit_length() - 1) for number in numbers)
+
+
+def sps_of(width_mbs: int, height_mbs: int, *crops: int) -> bytes:
+    """Return a Baseline SPS of a size in macroblocks, cropped left, right, top and bottom."""
+    bits = exp_golomb(0, 0, 2, 1) + "0" + exp_golomb(width_mbs - 1, height_mbs - 1) + "11"
+    bits += f"1{exp_golomb(*crops)}" if crops else "0"
+    bits = f"{bits}1".ljust(-(-len(bits) // 8) * 8 + 8, "0")
+    return b"\x67\x42\xe0\x1f" + int(bits, 2).to_bytes(len(bits) // 8)
+
+
+def test_largest_picture_that_there_is_has_its_size() -> None:
+    sps = h264.parse_sps(sps_of(512, 272))
+    assert (sps.width, sps.height) == (8192, 4352)
+    cropped = h264.parse_sps(sps_of(120, 68, 0, 0, 0, 4))
+    assert (cropped.width, cropped.height) == (1920, 1080)
+
+
+@pytest.mark.parametrize(
+    "nal",
+    [
+        sps_of(1024, 1024),
+        sps_of(1056, 1),
+        sps_of(1, 2**31),
+        sps_of(80, 45, 320, 320, 0, 0),
+        sps_of(80, 45, 0, 0, 0, 2**31),
+        SPS + bytes([1]) * h264.MAX_SET_BYTES,
+    ],
+)
+def test_a_size_that_no_picture_has_is_damage(nal: bytes) -> None:
+    with pytest.raises(SourceError, match="damaged"):
+        h264.parse_sps(nal)
+
+
+def test_endless_parameter_sets_are_not_kept() -> None:
+    subject = h264.Normaliser()
+    subject.add_parameter_sets(annex_b(SPS, PPS))
+    subject.add_parameter_sets(annex_b(PPS + bytes([1]) * h264.MAX_SET_BYTES))
+    subject.add_parameter_sets(annex_b(SPS + bytes([1]) * h264.MAX_SET_BYTES))
+
+    assert subject.normalise(annex_b(IDR)) == (annex_b(SPS, PPS, IDR), True)
+
+
 @given(st.lists(st.binary(min_size=1, max_size=20).map(lambda body: b"\x41" + body + b"\x80")))
 def test_what_is_joined_comes_apart_again(bodies: list[bytes]) -> None:
     nals = [body for body in bodies if b"\x00\x00" not in body]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from mqcam_device.card import arrivals, erase, leave_word
+from mqcam_device.card import arrivals, erase, is_overwritten, leave_word
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,27 @@ def test_an_erased_file_is_overwritten_where_it_lay(tmp_path: Path) -> None:
     erase(path)
     assert [each.name for each in tmp_path.iterdir()] == ["other-name"]
     assert (tmp_path / "other-name").read_bytes() == bytes(6000)
+
+
+def test_a_folder_that_is_called_like_a_word_keeps_nothing_from_being_erased(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "front.mqcam"
+    path.write_bytes(b"secret")
+    (tmp_path / "a.mqcam.refused.txt").mkdir()
+    leave_word(path, "no")
+    erase(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.mqcam.refused.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "is_so"), [(bytes(3000), True), (b"", False), (bytes(9) + b"key", False)]
+)
+def test_a_file_that_was_being_erased_is_known(tmp_path: Path, content: bytes, is_so: bool) -> None:
+    path = tmp_path / "front.mqcam"
+    assert not is_overwritten(path)
+    path.write_bytes(content)
+    assert is_overwritten(path) is is_so
 
 
 def test_a_word_is_left_for_the_holder_of_the_card(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pathlib
 import stat
 import sys
 from dataclasses import dataclass, replace
@@ -197,6 +198,34 @@ def test_a_power_cut_before_the_erasing_is_made_up_for(
     machine.boot_up()
     assert machine.files() == []
     assert load_credentials(machine.etc / "credentials.yaml") == FRONT
+
+
+def test_a_power_cut_while_erasing_is_made_up_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_path: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    machine.arrive(FRONT)
+    with monkeypatch.context() as patched:
+        patched.setattr(pathlib.Path, "unlink", cut)
+        assert "imported, but not erased" in machine.refused()
+    assert SECRET.encode() not in (machine.boot / "front.mqcam").read_bytes()
+    assert machine.boot_up()[-1].endswith("erased")
+    assert machine.files() == []
+    assert load_credentials(machine.etc / "credentials.yaml") == FRONT
+
+
+def test_of_two_imports_at_once_the_second_is_refused(machine: Machine) -> None:
+    def look() -> Sighting:
+        write_credentials(machine.etc / "credentials.yaml", BACK)
+        return RIBBON
+
+    machine.arrive(FRONT)
+    with pytest.raises(CredentialsError, match="is the camera back already"):
+        replace(machine.importer, sight=Sight(look=look)).import_card((machine.boot,))
+    assert load_credentials(machine.etc / "credentials.yaml") == BACK
+    assert "front.mqcam" in machine.files()
 
 
 def test_a_card_without_a_file_says_what_it_is_called(machine: Machine) -> None:

@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 _ALGORITHMS: Final = {"sha-256": "sha256", "md5": "md5"}
 """The best comes first."""
 
+MAX_CHALLENGE_LENGTH: Final = 2048
+"""Reading what is no field takes time by the square of its length."""
+
 _FIELD: Final = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Account:
-    """A name and a password, and how the camera wants to be told of them."""
+    """A name and a password, and how the camera wants to be told of them.
+
+    It serves all connections to one camera. One that has once asked by Digest is never told the
+    password itself: whoever asks for it then is somebody between us.
+    """
 
     def __init__(
         self, username: str, password: str, make_nonce: Callable[[], str] = secrets.token_hex
@@ -30,6 +37,11 @@ class Account:
         self._make_nonce = make_nonce
         self._username = username
         self._password = password
+        self._knows_digest = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a connection, on which nothing has been asked."""
         self._fields: dict[str, str] = {}
         self._hash = ""
         self._is_basic = False
@@ -44,7 +56,9 @@ class Account:
     def challenge(self, values: Sequence[str]) -> bool:
         """Take the values of ``WWW-Authenticate``; False if there is none that we can answer."""
         offered = [
-            (kind.strip().lower(), rest) for kind, _, rest in (v.partition(" ") for v in values)
+            (kind.strip().lower(), rest)
+            for kind, _, rest in (v.partition(" ") for v in values)
+            if len(rest) <= MAX_CHALLENGE_LENGTH
         ]
         digests: dict[str, dict[str, str]] = {}
         for kind, rest in offered:
@@ -55,8 +69,10 @@ class Account:
             fields = digests.get(algorithm, {})
             if fields.get("nonce") and fields.get("qop", "auth"):
                 self._fields, self._hash, self._count, self._is_basic = fields, name, 0, False
+                self._knows_digest = True
                 return True
-        self._is_basic = any(kind == "basic" for kind, _ in offered)
+        is_offered = any(kind == "basic" for kind, _ in offered)
+        self._is_basic = is_offered and not self._knows_digest
         return self._is_basic
 
     def header(self, method: str, url: str) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from mqcam.payload import START_CODE
 
 from mqcam_device.sources.intake import Unfit
+from mqcam_device.sources.rtsp.wire import number_of
 
 _WANTED: Final = "H264"
 _LINES: Final = 1000
@@ -79,7 +80,7 @@ def _read(text: str) -> tuple[str, list[_Media]]:
         kind, _, value = line.strip().partition("=")
         if kind == "m":
             words = value.split()
-            numbers = [int(each) for each in words[3:] if each.isascii() and each.isdigit()]
+            numbers = [number for each in words[3:] if (number := number_of(each)) >= 0]
             sections.append(_Media(kind=words[0].lower() if words else "", payload_types=numbers))
         elif kind == "a":
             attribute, _, rest = value.partition(":")
@@ -91,21 +92,19 @@ def _read(text: str) -> tuple[str, list[_Media]]:
 
 
 def _note(media: _Media, attribute: str, value: str) -> None:
-    number, _, rest = value.partition(" ")
+    first, _, rest = value.partition(" ")
+    number = number_of(first)
     if attribute == "control":
         media.control = value
     elif attribute == "framerate":
         media.fps = _rate(value)
-    elif number.isascii() and number.isdigit():
+    elif number >= 0:
         if attribute == "rtpmap":
             codec, _, rate = rest.strip().partition("/")
-            rate = rate.partition("/")[0]
-            media.codecs[int(number)] = (
-                codec.upper(),
-                int(rate) if rate.isascii() and rate.isdigit() and len(rate) < 10 else 0,  # noqa: PLR2004
-            )
+            rate_hz = number_of(rate.partition("/")[0])
+            media.codecs[number] = (codec.upper(), max(rate_hz, 0))
         elif attribute == "fmtp":
-            media.parameters[int(number)] = rest
+            media.parameters[number] = rest
 
 
 def _rate(text: str) -> float | None:
@@ -138,8 +137,11 @@ def _resolve(url: str, control: str) -> str:
     """
     if control in {"", "*"}:
         return url
-    if urlsplit(control).scheme:
+    try:
         asked, named = urlsplit(url), urlsplit(control)
+    except ValueError:  # brackets that are no IPv6 address
+        return url
+    if named.scheme:
         return named._replace(scheme=asked.scheme, netloc=asked.netloc).geturl()
     if control.startswith("/"):
         return urljoin(url.replace("rtsp", "http", 1), control).replace("http", "rtsp", 1)

@@ -20,7 +20,7 @@ from mqcam_device.sources.feed import FeedInfo
 from mqcam_device.sources.rtsp.account import Account
 from mqcam_device.sources.rtsp.description import read_description
 from mqcam_device.sources.rtsp.pictures import RtpPictures
-from mqcam_device.sources.rtsp.wire import Answer, Interleaved, Reader, encode_request
+from mqcam_device.sources.rtsp.wire import Answer, Interleaved, Reader, encode_request, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,8 @@ OPEN_S: Final = 6.0
 """To name, connection and answers together."""
 
 EARLY_PACKETS: Final = 4096
-"""Of what comes before the answer to PLAY, so much is kept."""
+EARLY_BYTES: Final = 4_000_000
+"""Of what comes before the answer to PLAY, so much is kept; what is beyond it is lost."""
 
 SESSION_S: Final = 60
 """What a camera waits for a sign of life that does not say how long (RFC 2326, 12.37)."""
@@ -65,7 +66,7 @@ class RtspFeed:
         self._host = parts.hostname or ""
         self._port = parts.port or _PORTS[parts.scheme]
         self._is_encrypted = parts.scheme == "rtsps"
-        self._username, self._password = username, password
+        self._account = Account(username, password)
         self._answer_s = answer_s
         self.name = f"{self._host}:{self._port}"
         self._socket: socket.socket | None = None
@@ -81,9 +82,7 @@ class RtspFeed:
         self._deadline = time.monotonic() + OPEN_S
         self._connect()
         described = self._ask("DESCRIBE", self._url, {"Accept": "application/sdp"})
-        base = described.header("content-base") or described.header("content-location")
-        url = base if urlsplit(base).hostname == self._host else self._url
-        track, whole = read_description(described.body, url, name=self.name)
+        track, whole = read_description(described.body, self._base(described), name=self.name)
         wanted = "RTP/AVP/TCP;unicast;interleaved=0-1"
         self._channel = _channel(self._ask("SETUP", track.url, {"Transport": wanted}))
         self._pictures = RtpPictures(payload_type=track.payload_type)
@@ -126,12 +125,22 @@ class RtspFeed:
         self._socket = None
         self._reader = Reader()
         self._early: list[Interleaved] = []
-        self._account = Account(self._username, self._password)
+        self._early_bytes = 0
+        self._account.begin()
         self._session = ""
         self._session_s = SESSION_S
         self._number = 0
         self._whole_url = self._url
         self._channel = 0
+
+    def _base(self, described: Answer) -> str:
+        """Return what the parts' addresses count from: nothing but this camera."""
+        base = described.header("content-base") or described.header("content-location")
+        try:
+            is_here = urlsplit(base).hostname == self._host
+        except ValueError:  # brackets that are no IPv6 address
+            is_here = False
+        return base if is_here else self._url
 
     def _connect(self) -> None:
         try:
@@ -185,11 +194,17 @@ class RtspFeed:
                     if each.status >= 200 and each.number == self._number:  # noqa: PLR2004
                         self._note_session(each)
                         answer = each
-                elif len(self._early) < EARLY_PACKETS:
-                    self._early.append(each)  # pictures may come before the answer to PLAY
+                else:
+                    self._keep_early(each)
             if answer is not None:
                 return answer
         raise SourceError(self.name, f"it does not answer {method}")
+
+    def _keep_early(self, packet: Interleaved) -> None:
+        """Keep what comes before the answer to PLAY: it may be of the first picture."""
+        self._early_bytes += len(packet.data)
+        if len(self._early) < EARLY_PACKETS and self._early_bytes <= EARLY_BYTES:
+            self._early.append(packet)
 
     def _send(self, method: str, url: str, headers: Mapping[str, str]) -> None:
         if self._socket is None:
@@ -250,18 +265,18 @@ class RtspFeed:
         session, _, rest = answer.header("session").partition(";")
         if session:
             self._session = session.strip()
-            seconds = rest.strip().lower().removeprefix("timeout=")
-            if seconds.isascii() and seconds.isdigit():
-                self._session_s = min(max(int(seconds), 2), SESSION_S)
+            seconds = number_of(rest.strip().lower().removeprefix("timeout="))
+            if seconds >= 0:
+                self._session_s = min(max(seconds, 2), SESSION_S)
 
 
 def _channel(answer: Answer) -> int:
     """Return the channel on which the camera will send RTP."""
     for each in answer.header("transport").split(";"):
         key, _, value = each.strip().partition("=")
-        first = value.partition("-")[0]
-        if key.lower() == "interleaved" and first.isascii() and first.isdigit():
-            return int(first)
+        first = number_of(value.partition("-")[0])
+        if key.lower() == "interleaved" and first >= 0:
+            return first
     return 0
 
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 from mqcam.h264 import IDR_SLICE, SLICE
 from mqcam.payload import FU_A, STAP_A, assemble, read_packet
 
-from mqcam_device.sources.feed import EncodedPicture
+from mqcam_device.sources.feed import MAX_PICTURE_BYTES, EncodedPicture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mqcam.payload import RtpPacket
 
-MAX_PICTURE_BYTES: Final = 4_000_000
-"""The capture link carries no more (capture/wire.py)."""
+PACKET_BYTES: Final = 200
+"""What a packet without content costs of `MAX_PICTURE_BYTES`."""
 
 _TYPE_MASK: Final = 0x1F
 _SEQUENCE_MASK: Final = 0xFFFF
@@ -34,6 +34,8 @@ class RtpPictures:
         self._next: int | None = None
         self._parts: list[RtpPacket] = []
         self._bytes = 0
+        self._has_slice = False
+        """Tells a picture from parameter sets that come as one: those belong to the next."""
         self._is_lossy = False
         self._has_markers = True
         self._finished_timestamp: int | None = None
@@ -47,27 +49,25 @@ class RtpPictures:
             # The camera left packets out: what it began is debris.
             self._drop()
         self._next = read.sequence + 1 & _SEQUENCE_MASK
-        if self._parts and self._parts[-1].timestamp != read.timestamp and self._has_slices():
+        if self._has_slice and self._parts[-1].timestamp != read.timestamp:
             yield from self._finish(arrived_ns)
-        if read.timestamp == self._finished_timestamp and _is_slice(read.payload):
+        is_slice = _is_slice(read.payload)
+        if read.timestamp == self._finished_timestamp and is_slice:
             self._has_markers = False
             self._is_lossy = True  # half of this picture has been handed on as a whole one
         self._parts.append(read)
-        self._bytes += len(read.payload)
+        self._bytes += len(read.payload) + PACKET_BYTES
+        self._has_slice = self._has_slice or is_slice
         if self._bytes > MAX_PICTURE_BYTES:
             self._drop()
-        elif read.marker and self._has_markers and self._has_slices():
+        elif read.marker and self._has_markers and self._has_slice:
             yield from self._finish(arrived_ns)
-
-    def _has_slices(self) -> bool:
-        """Tell a picture from parameter sets that come as one: those belong to the next."""
-        return any(_is_slice(part.payload) for part in self._parts)
 
     def _finish(self, arrived_ns: int) -> Iterator[EncodedPicture]:
         timestamp = self._parts[-1].timestamp
         assembled = assemble([part.payload for part in self._parts])
         is_lossy = self._is_lossy
-        self._parts, self._bytes, self._is_lossy = [], 0, False
+        self._parts, self._bytes, self._is_lossy, self._has_slice = [], 0, False, False
         if assembled is None:
             self._drop()
             return
@@ -75,7 +75,7 @@ class RtpPictures:
         yield EncodedPicture(assembled[0], timestamp, arrived_ns, is_after_loss=is_lossy)
 
     def _drop(self) -> None:
-        self._parts, self._bytes, self._is_lossy = [], 0, True
+        self._parts, self._bytes, self._is_lossy, self._has_slice = [], 0, True, False
 
 
 def _is_slice(payload: bytes) -> bool:

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_HEAD_BYTES: Final = 16_384
+MAX_HEADERS: Final = 100
 MAX_BODY_BYTES: Final = 65_536
 """A description is a few hundred bytes."""
+
+MAX_DIGITS: Final = 9
+"""No number of a camera is longer; Python refuses to read those of thousands."""
 
 _DOLLAR: Final = 0x24
 _PACKET_HEAD_BYTES: Final = 4
@@ -43,8 +47,7 @@ class Answer:
     @property
     def number(self) -> int:
         """Which request it answers (CSeq), -1 if it does not say it."""
-        text = self.header("cseq")
-        return int(text) if text.isascii() and text.isdigit() else -1
+        return number_of(self.header("cseq"))
 
 
 @dataclass(slots=True)
@@ -53,6 +56,11 @@ class Interleaved:
 
     channel: int
     data: bytes
+
+
+def number_of(text: str) -> int:
+    """Return what is a decimal number of few digits, -1 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else -1
 
 
 def encode_request(method: str, url: str, number: int, headers: Mapping[str, str]) -> bytes:
@@ -67,6 +75,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._head: tuple[Answer, int, int] | None = None
 
     def feed(self, data: bytes) -> Iterator[Answer | Interleaved]:
         """Yield what is complete; raises LocalProtocolError when it is no RTSP."""
@@ -98,25 +107,36 @@ class Reader:
         return self._next_answer(at)
 
     def _next_answer(self, at: int) -> tuple[Answer | None, int]:
-        ends = [(place, len(end)) for end in _ENDS if (place := self._buffer.find(end, at)) >= 0]
-        if not ends:
-            if len(self._buffer) - at > MAX_HEAD_BYTES or not _may_begin(self._buffer, at):
-                raise LocalProtocolError("what the camera says is no RTSP")
+        answer, size, length = self._head or self._find_head(at)
+        if answer is None:
             return None, at
+        end = at + size + length
+        if len(self._buffer) < end:
+            # Kept, because a slow camera would have it read again for each byte of its body.
+            self._head = answer, size, length
+            return None, at
+        self._head = None
+        body = bytes(self._buffer[at + size : end]).decode("utf-8", "replace")
+        return Answer(status=answer.status, headers=answer.headers, body=body), end
+
+    def _find_head(self, at: int) -> tuple[Answer | None, int, int]:
+        """Return an answer without its body, and the sizes of head and body."""
+        last = at + MAX_HEAD_BYTES
+        places = ((self._buffer.find(end, at, last), len(end)) for end in _ENDS)
+        ends = [(place, length) for place, length in places if place >= 0]
+        if not ends:
+            if len(self._buffer) >= last or not _may_begin(self._buffer, at):
+                raise LocalProtocolError("what the camera says is no RTSP")
+            return None, 0, 0
         place, length = min(ends)
         status, headers = _read_head(bytes(self._buffer[at:place]))
         answer = Answer(status=status, headers=headers)
-        size_text = answer.header("content-length") or "0"
-        if not (size_text.isascii() and size_text.isdigit()) or len(size_text) > 6:  # noqa: PLR2004
+        size = number_of(answer.header("content-length") or "0")
+        if size < 0:
             raise LocalProtocolError("the camera's answer has no sane length")
-        begin = place + length
-        end = begin + int(size_text)
-        if end - begin > MAX_BODY_BYTES:
+        if size > MAX_BODY_BYTES:
             raise LocalProtocolError("the camera's answer is too long")
-        if len(self._buffer) < end:
-            return None, at
-        body = bytes(self._buffer[begin:end]).decode("utf-8", "replace")
-        return Answer(status=status, headers=headers, body=body), end
+        return answer, place + length - at, size
 
 
 def _may_begin(buffer: bytearray, at: int) -> bool:
@@ -129,8 +149,10 @@ def _read_head(head: bytes) -> tuple[int, dict[str, tuple[str, ...]]]:
     words = first.split(None, 2)
     if len(words) < 2 or not (words[0].startswith(_VERSION) or words[-1].startswith(_VERSION)):  # noqa: PLR2004
         raise LocalProtocolError("what the camera says is no RTSP")
-    is_answer = words[0].startswith(_VERSION)
-    if is_answer and not (words[1].isascii() and words[1].isdigit()):
+    if len(lines) > MAX_HEADERS:
+        raise LocalProtocolError("the camera's answer has too many headers")
+    status = number_of(words[1]) if words[0].startswith(_VERSION) else 0
+    if status < 0:
         raise LocalProtocolError("the camera answers without a status")
     headers: dict[str, tuple[str, ...]] = {}
     for line in lines:
@@ -138,4 +160,4 @@ def _read_head(head: bytes) -> tuple[int, dict[str, tuple[str, ...]]]:
         if colon:
             key = name.strip().lower()
             headers[key] = (*headers.get(key, ()), value.strip())
-    return int(words[1]) if is_answer else 0, headers
+    return status, headers

@@ -35,6 +35,10 @@ LEAVE_S: Final = 1.0
 GARBAGE_S: Final = 1.0
 """Pictures that cannot be decoded for so long are a fault."""
 
+SPARE_PIXELS: Final = 2
+"""A picture has at most so many times its mode's pixels: a small packet may claim to be 16000 wide,
+and a decoder would take the memory for that."""
+
 _UNSPECIFIED: Final = 2
 
 
@@ -196,6 +200,7 @@ def _decoder_for(mode: Mode) -> av.VideoCodecContext:
     if not isinstance(context, av.VideoCodecContext):
         raise SourceError("usb", "this PyAV has no decoder for it; install PyAV's own wheel")
     context.thread_count = 1  # each thread would hold a picture back
+    context.options = {"max_pixels": str(SPARE_PIXELS * mode.width * mode.height)}
     if not is_jpeg:
         context.width, context.height, context.pix_fmt = mode.width, mode.height, mode.format
     return context

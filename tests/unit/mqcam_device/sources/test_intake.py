@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mqcam.h264 import iterate_nals, nal_type
-from mqcam_device.sources.feed import EncodedPicture, FeedInfo
+from mqcam_device.sources.feed import MAX_PICTURE_BYTES, EncodedPicture, FeedInfo
 from mqcam_device.sources.intake import DEFAULT_FPS, Intake, Unfit
 from support.clips import encode, nals_of
 from support.films import make_film
@@ -55,6 +55,14 @@ def test_first_unit_is_a_keyframe_with_its_parameter_sets(clip: list[bytes]) -> 
     assert first.keyframe
     assert [nal_type(nal) for nal in iterate_nals(first.data)][:2] == [7, 8]
     assert [unit.seq for unit in taken if unit] == list(range(6))
+
+
+def test_picture_that_the_agent_could_not_be_handed_counts_as_lost(clip: list[bytes]) -> None:
+    padding = b"\0\0\0\1\x06" + b"\xff" * MAX_PICTURE_BYTES
+    subject = begun()
+    taken = take(subject, [clip[0], clip[1] + padding, *clip[2:6], clip[6] + padding, *clip[7:]])
+
+    assert [unit is not None for unit in taken] == [True] + [False] * 11
 
 
 def test_parameter_sets_of_the_description_stand_before_each_keyframe(clip: list[bytes]) -> None:

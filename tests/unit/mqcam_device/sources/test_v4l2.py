@@ -69,6 +69,17 @@ def test_node_tells_formats_sizes_and_rates(tmp_path: Path) -> None:
         assert list(node.sizes("YUYV")) == []
 
 
+def test_name_of_a_camera_steers_no_terminal(tmp_path: Path) -> None:
+    devices = FakeDevices(tmp_path)
+    path = devices.plug("video0", FakeNode(card="\x1b]0;evil\x07\ncam\x9b2J", bus="usb-\r1"))
+
+    with Node(path, devices.ioctl) as node:
+        capability = node.capability()
+
+    assert capability.card == "]0;evil  cam 2J"
+    assert capability.bus == "usb- 1"
+
+
 def test_control_is_set_where_the_camera_has_it(tmp_path: Path) -> None:
     devices = FakeDevices(tmp_path)
     camera = FakeNode(card="C920", bus="usb-1", controls={v4l2.CID_FORCE_KEY_FRAME: 0})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mqcam_device.sources.rtsp.account import Account
+from mqcam_device.sources.rtsp.account import MAX_CHALLENGE_LENGTH, Account
 
 # The example of RFC 7616, section 3.9.1, from its two challenges to the two answers.
 NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
@@ -65,6 +65,29 @@ def test_better_challenge_wins_over_basic() -> None:
     account.challenge(['Basic realm="x"', MD5])
 
     assert account.header("PLAY", "rtsp://c/").startswith("Digest ")
+
+
+def test_camera_that_knew_better_is_not_told_the_password_later() -> None:
+    account = mufasa()
+    account.challenge([MD5])
+    account.begin()
+
+    assert not account.challenge(['Basic realm="x"'])
+    assert account.header("PLAY", "rtsp://c/") == ""
+
+
+def test_new_connection_tells_nothing_before_it_is_asked() -> None:
+    account = Account("user", "secret")
+    account.challenge(['Basic realm="x"'])
+    account.begin()
+
+    assert account.header("PLAY", "rtsp://c/") == ""
+
+
+def test_endless_challenge_is_none() -> None:
+    account = mufasa()
+
+    assert not account.challenge([MD5 + ", a" + "a" * MAX_CHALLENGE_LENGTH])
 
 
 @pytest.mark.parametrize("value", ["Negotiate", "", 'Digest realm="x", algorithm=ODD, nonce="1"'])

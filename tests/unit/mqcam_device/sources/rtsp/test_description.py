@@ -45,6 +45,8 @@ def test_track_has_all_that_the_camera_says() -> None:
         ("/other/1", "rtsp://192.0.2.7:554/other/1"),
         ("rtsp://192.0.2.7:554/live/1", "rtsp://192.0.2.7:554/live/1"),
         ("rtsp://evil.example/live/1", "rtsp://192.0.2.7:554/live/1"),
+        ("rtsp://[evil/1", URL),
+        ("//[evil/1", URL),
         ("*", URL),
         ("", URL),
     ],

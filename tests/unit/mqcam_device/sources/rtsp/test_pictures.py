@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
-from mqcam_device.sources.rtsp.pictures import RtpPictures
+from mqcam_device.sources.feed import MAX_PICTURE_BYTES
+from mqcam_device.sources.rtsp.pictures import PACKET_BYTES, RtpPictures
 from support.rtp import PAYLOAD_TYPE, PPS, SPS, follower, idr, packet, packets, stream_of
 
 if TYPE_CHECKING:
@@ -68,6 +69,17 @@ def test_parameter_sets_of_their_own_belong_to_the_next_picture() -> None:
 
     assert found.data == stream_of([SPS, PPS, b"\x65\x88x"])
     assert found.timestamp == 3000
+
+
+def test_picture_that_never_ends_is_given_up_before_it_fills_the_memory() -> None:
+    subject = RtpPictures(payload_type=PAYLOAD_TYPE)
+    for number in range(MAX_PICTURE_BYTES // PACKET_BYTES + 1):
+        begins = 0x80 if number == 0 else 0
+        piece = bytes((0x7C, begins | 5, 1))  # FU-A
+        made = packet(piece, sequence=number & 0xFFFF, timestamp=0, marker=False)
+        assert not list(subject.take(made, 0))
+
+    assert len(subject._parts) < 1000
 
 
 def test_other_payloads_are_left_alone() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mqcam.errors import LocalProtocolError
+from mqcam_device.sources.rtsp import wire
 from mqcam_device.sources.rtsp.wire import (
     MAX_HEAD_BYTES,
+    MAX_HEADERS,
     Answer,
     Interleaved,
     Reader,
@@ -53,6 +56,9 @@ def test_pieces_of_any_size_say_the_same(cuts: list[int]) -> None:
         b"HTTP/1.1 200 OK\r\n\r\n",
         b"RTSP/1.0 yes OK\r\n\r\n",
         b"x" * (MAX_HEAD_BYTES + 1),
+        b"RTSP/1.0 200 OK\r\nA: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\n" + b"A: 1\r\n" * (MAX_HEADERS + 1) + b"\r\n",
+        b"RTSP/1.0 " + b"2" * 5000 + b" OK\r\n\r\n",
         b"RTSP/1.0 200 OK\r\nContent-Length: 70000\r\n\r\n",
         b"RTSP/1.0 200 OK\r\nContent-Length: 9999999999\r\n\r\n",
         b"RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n",
@@ -71,11 +77,24 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         return
 
 
-def test_number_that_is_none_is_no_number() -> None:
-    (answer,) = read(b"RTSP/1.0 200 OK\r\nCSeq: \xc2\xb2\r\n\r\n")
+@pytest.mark.parametrize("number", [b"\xc2\xb2", b"9" * 5000])
+def test_number_that_is_none_is_no_number(number: bytes) -> None:
+    (answer,) = read(b"RTSP/1.0 200 OK\r\nCSeq: " + number + b"\r\n\r\n")
 
     assert isinstance(answer, Answer)
     assert answer.number == -1
+
+
+def test_head_is_read_once_however_slowly_its_body_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = Mock(wraps=wire._read_head)
+    monkeypatch.setattr(wire, "_read_head", reading)
+    head = b"RTSP/1.0 200 OK\r\nContent-Length: 400\r\n\r\n"
+
+    (answer,) = read(head, *[b"x"] * 400)
+
+    assert isinstance(answer, Answer)
+    assert answer.body == "x" * 400
+    assert reading.call_count == 1
 
 
 def test_request_is_text_with_a_number() -> None:
