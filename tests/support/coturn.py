@@ -6,6 +6,7 @@ shared secret: then it believes the accounts that are made from that.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -48,6 +49,10 @@ class Coturn:
         self._folder = Path(tempfile.mkdtemp(prefix="mqcam-coturn-"))
         self._log = self._folder / "log"
         self._command = tuple(command)
+        # With a command it may live in a network of its own, where nobody here can knock.
+        ports = () if command else (port, tls_port if certificate else 0)
+        self._tcp_ports = [each for each in ports if each]
+        self._address = addresses[0]
         lines = [
             f"listening-port={port}",
             *(f"listening-ip={each}\nrelay-ip={each}" for each in addresses),
@@ -104,7 +109,23 @@ class Coturn:
                 self.__exit__(None, None, None)
                 raise RuntimeError(f"coturn does not start:\n{text}")
             time.sleep(POLL_S)
+        # It says nothing of its listeners for TCP, which open a moment later.
+        for port in self._tcp_ports:
+            self._await_listener(port, deadline)
         return self
+
+    def _await_listener(self, port: int, deadline: float) -> None:
+        while True:
+            try:
+                socket.create_connection((self._address, port), timeout=START_S).close()
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    text = self.log
+                    self.__exit__(None, None, None)
+                    raise RuntimeError(f"coturn does not listen ({error}):\n{text}") from error
+                time.sleep(POLL_S)
+            else:
+                return
 
     def __exit__(
         self,
@@ -119,7 +140,11 @@ class Coturn:
 
 
 def free_port() -> int:
-    """Return a UDP port of this host that nobody has."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of this host that nobody has, for UDP and for TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, socket.socket() as other:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            with contextlib.suppress(OSError):
+                other.bind(("127.0.0.1", port))
+                return port
