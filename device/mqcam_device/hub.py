@@ -199,6 +199,9 @@ class Hub:
 
     def _send_in_time(self, key: Hashable, viewer: Viewer, unit: AccessUnit) -> None:
         """Send a unit now, or behind those that the viewer is late with."""
+        if viewer.late is None and (self._can_force_keyframe or not unit.keyframe):
+            self._send(key, viewer, unit)
+            return
         now = self._clock()
         if unit.keyframe:
             _forget_late(viewer)  # all before it is of no use any more

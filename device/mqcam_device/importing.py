@@ -131,7 +131,9 @@ class Importer:
     def _put(self, credentials: Credentials) -> Imported:
         self._refuse_another(credentials.name)
         try:
-            self.config.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if not self.config.parent.exists():
+                self.config.parent.mkdir(parents=True, exist_ok=True)
+                self.config.parent.chmod(0o755)  # whatever the umask: the agent is not root
         except OSError as error:
             raise CredentialsError(str(self.config.parent), reason(error)) from error
         # The credentials last: the unit waits for them, and after a power cut all this is repeated.

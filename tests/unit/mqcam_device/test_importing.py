@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pathlib
 import stat
 import sys
@@ -102,6 +103,17 @@ def test_credentials_are_for_root_alone_and_the_configuration_for_all(machine: M
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in machine.etc.iterdir()}
     assert modes == {"credentials.yaml": 0o600, "device.yaml": 0o644}
     assert SECRET not in (machine.etc / "device.yaml").read_text()
+
+
+def test_a_callers_umask_does_not_hide_the_folder_from_the_agent(machine: Machine) -> None:
+    machine.arrive(FRONT)
+    former = os.umask(0o077)
+    try:
+        machine.boot_up()
+    finally:
+        os.umask(former)
+    assert stat.S_IMODE(machine.etc.stat().st_mode) == 0o755
+    assert stat.S_IMODE((machine.etc / "device.yaml").stat().st_mode) == 0o644
 
 
 def test_two_files_on_one_card_are_both_refused(machine: Machine) -> None:
