@@ -67,7 +67,7 @@ class RtpPictures:
         timestamp = self._parts[-1].timestamp
         assembled = assemble([part.payload for part in self._parts])
         is_lossy = self._is_lossy
-        self._parts, self._bytes, self._is_lossy, self._has_slice = [], 0, False, False
+        self._begin()
         if assembled is None:
             self._drop()
             return
@@ -75,7 +75,12 @@ class RtpPictures:
         yield EncodedPicture(assembled[0], timestamp, arrived_ns, is_after_loss=is_lossy)
 
     def _drop(self) -> None:
-        self._parts, self._bytes, self._is_lossy, self._has_slice = [], 0, True, False
+        self._begin(is_lossy=True)
+
+    def _begin(self, *, is_lossy: bool = False) -> None:
+        """Forget the packets of the picture that is over."""
+        self._parts, self._bytes, self._has_slice = [], 0, False
+        self._is_lossy = is_lossy
 
 
 def _is_slice(payload: bytes) -> bool:
