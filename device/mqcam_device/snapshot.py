@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mqcam import exits
+from mqcam import exits, target
 from mqcam.errors import ControlError, RecordingFailed, UsageError
 from mqcam.files import reason
 
@@ -71,14 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 def check_target(path: Path) -> None:
     """Judge a file's name before anything is done for it; raises UsageError, RecordingFailed."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path} is no name of a picture", "end it in .jpg")
-    if path.is_dir():
-        raise RecordingFailed(str(path), "is a folder, not a file")
-    if not path.parent.is_dir():
-        raise RecordingFailed(str(path), "its folder does not exist")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise RecordingFailed(str(path), "may not be written by this user")
+    target.check_target(path, suffixes=SUFFIXES, advice="end it in .jpg")
 
 
 def with_rotation(picture: bytes, rotation: int) -> bytes:

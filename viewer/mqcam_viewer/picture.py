@@ -5,14 +5,13 @@ It must not know streams: any PyAV picture will do.
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import av
 from av.filter import Graph
 from av.video.reformatter import ColorRange
-from mqcam.errors import RecordingFailed, UsageError
+from mqcam import target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,14 +39,7 @@ TURNS: Final[dict[int, tuple[tuple[str, str], ...]]] = {
 
 def check_target(path: Path) -> None:
     """Judge a file's name before anything is done for it; raises UsageError, RecordingFailed."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path} is no name of a picture", "end it in .jpg or .png")
-    if path.is_dir():
-        raise RecordingFailed(str(path), "is a folder, not a file")
-    if not path.parent.is_dir():
-        raise RecordingFailed(str(path), "its folder does not exist")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise RecordingFailed(str(path), "may not be written by this user")
+    target.check_target(path, suffixes=SUFFIXES, advice="end it in .jpg or .png")
 
 
 def upright(picture: av.VideoFrame, rotation: int) -> av.VideoFrame:
